@@ -1,10 +1,17 @@
 """Memory of this machine and of its processes."""
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
+from fcn.system import windows_memory
+
 _MACHINE = Path("/proc/meminfo")
+_MACOS_PROGRAM = Path("/usr/bin/vm_stat")
+_MACOS_SECONDS = 5
+_MACOS_FREE = ("free", "inactive", "speculative")
+"""Pages that further processes get without waiting for a disk: unused ones, and caches."""
 
 
 def peak_bytes(process: int | str = "self") -> int | None:
@@ -28,14 +35,29 @@ def available_bytes() -> int | None:
     try:
         found = re.search(r"MemAvailable:\s*(\d+) kB", _MACHINE.read_text(encoding="utf-8"))
     except OSError:
-        return None
+        return _available_elsewhere()
     return int(found[1]) * 1024 if found else None
+
+
+def _available_elsewhere() -> int | None:
+    if sys.platform == "win32":
+        return windows_memory.available_bytes()
+    try:
+        done = subprocess.run([_MACOS_PROGRAM], capture_output=True, timeout=_MACOS_SECONDS, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    text = done.stdout.decode(errors="replace")
+    page = re.search(r"page size of (\d+) bytes", text)
+    counts = [re.search(rf"^Pages {name}:\s*(\d+)\.", text, re.MULTILINE) for name in _MACOS_FREE]
+    if page is None or None in counts:
+        return None
+    return int(page[1]) * sum(int(count[1]) for count in counts if count)
 
 
 def _peak_elsewhere() -> int | None:
     try:
         import resource
     except ImportError:  # Windows
-        return None
+        return windows_memory.peak_bytes()
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

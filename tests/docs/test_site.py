@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 import stage_pages
-from accessibility import PHONE, emulate
+from accessibility import PHONE, WIDE, axe_findings, emulate
 from build_site import foreign_resources
 from page_browser import open_browser
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 from stage_pages import Stage, configuration, described_pages, pages_in_navigation
 
@@ -180,3 +181,54 @@ def test_a_page_fits_a_phone(browser, page: str) -> None:
     emulate(browser, PHONE)
     browser.get(f"{SITE.as_uri()}/{page}")
     assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+
+
+def open_page(browser, page: str, width: int, dark: bool = False) -> None:
+    """Opens a page of the site and waits until the theme and our script have done their parts."""
+    emulate(browser, width, dark)
+    browser.get(f"{SITE.as_uri()}/{page}")
+    done = (
+        "const code = document.querySelector('.md-typeset pre > code');"
+        "const buttons = [...document.querySelectorAll('.md-code__nav')];"
+        "return (!code || buttons.length > 0) && buttons.every((one) => one.role === 'none')"
+    )
+    WebDriverWait(browser, 60, 0.05).until(lambda _: browser.execute_script(done))
+    browser.set_script_timeout(100)  # axe-core takes a second of CPU in long pages
+    browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("page", "width", "dark"),
+    [
+        ("index.html", PHONE, True),
+        ("readme.html", WIDE, False),
+        ("readme.html", PHONE, True),
+        ("training.html", WIDE, True),
+        ("decisions/index.html", WIDE, False),
+        ("tutorials/own_labels.html", PHONE, False),
+    ],
+)
+def test_axe_core_finds_nothing_in_a_page(browser, page: str, width: int, dark: bool) -> None:
+    open_page(browser, page, width, dark)
+    assert axe_findings(browser) == []
+
+
+@pytest.mark.slow
+def test_the_keyboard_scrolls_code_that_is_wider_than_its_box(browser) -> None:
+    open_page(browser, "readme.html", WIDE)
+    code = browser.find_element(By.CSS_SELECTOR, ".md-typeset pre > code")
+    assert code.get_attribute("tabindex") is None
+    emulate(browser, PHONE)
+    wait = WebDriverWait(browser, 60, 0.05)
+    wait.until(lambda _: code.get_attribute("tabindex") == "0")
+
+    def scroll(_) -> bool:
+        code.send_keys(Keys.ARROW_RIGHT)
+        return browser.execute_script("return arguments[0].scrollLeft > 0", code)
+
+    wait.until(scroll)
+    style = "const style = getComputedStyle(arguments[0]); return style.outlineStyle + style.outlineWidth"
+    assert browser.execute_script(style, code) == "solid2px"
+    emulate(browser, WIDE)
+    wait.until(lambda _: code.get_attribute("tabindex") is None)
