@@ -2,7 +2,7 @@
 
 import sys
 
-from fcn.cli.main import main
+from fcn.cli.start import start
 
 if __name__ == "__main__":
-    main(["train", *sys.argv[1:]])
+    start(["train", *sys.argv[1:]])

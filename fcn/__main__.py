@@ -1,6 +1,6 @@
 """Runs the command line: `python -m fcn COMMAND`."""
 
-from fcn.cli.main import main
+from fcn.cli.start import start
 
 if __name__ == "__main__":
-    main()
+    start()

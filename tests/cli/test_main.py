@@ -120,7 +120,7 @@ def test_a_file_of_a_command_has_add_parser_and_run_and_nothing_else() -> None:
     arguments = {name for name in files if name.endswith("arguments")}
     parts = {"serve_models", "serve_limits", "infer_result"}
     shared = arguments | parts | {"tables"}
-    assert files - {"__init__", "main"} - shared == {
+    assert files - {"__init__", "main", "start"} - shared == {
         command.__name__.rpartition(".")[2] for command in commands
     }
 
