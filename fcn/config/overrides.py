@@ -1,5 +1,6 @@
 """Values of a configuration that are given on the command line."""
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -80,6 +81,28 @@ def read_override(override: str, option: str | None = None) -> Override:
             f"Put the value in quotes: {quoted}. Leave out what is a comment."
         )
     return Override(section, key, value)
+
+
+def format_override(place: str, value: Any) -> str:
+    """Returns the override that `read_override` reads a value from.
+
+    Args:
+        place: "section.key".
+        value: The value, as JSON can hold it.
+
+    Example:
+        >>> format_override("train.ema", None), format_override("data.root", "a b")
+        ('train.ema=null', 'data.root=a b')
+        >>> format_override("data.root", "1e3"), format_override("augmentation.crop_size", [3, 4])
+        ('data.root="1e3"', 'augmentation.crop_size=[3, 4]')
+    """
+    if isinstance(value, str):
+        try:
+            if read_override(f"{place}={value}").value == value:
+                return f"{place}={value}"
+        except ConfigError:
+            pass
+    return f"{place}={json.dumps(value)}"
 
 
 def split_override(override: str, option: str | None = None) -> tuple[str, str, str]:

@@ -29,6 +29,9 @@ from fcn.system.remedies import as_started
 from fcn.system.text import counted
 from fcn.weights.catalog import NETS
 
+_FEW_IMAGES = 10
+"""Fewer images to measure on say little of others: images differ more than their pixels."""
+
 
 class CalibrationReport(NamedTuple):
     """What calibrating a net did.
@@ -155,6 +158,7 @@ def calibrate(
     warnings = (
         *describe_training(path, training, len(examples)),
         *_describe_copies(copies),
+        *_describe_few(len(fitted), len(measured) - copies),
         *_describe_ends(values, names),
     )
     report = CalibrationReport(
@@ -233,6 +237,23 @@ def _describe_copies(count: int) -> list[str]:
         return []
     left_out = counted(count, "image to measure on was left out", "images to measure on were left out")
     return [f"{left_out}: the same pixels, under other names, are among those to fit to."]
+
+
+def _describe_few(fitted: int, measured: int) -> list[str]:
+    """Returns a sentence if so few images were used that others may differ.
+
+    Example:
+        >>> _describe_few(2, 1)
+        ['Fitted on 2 images and measured on 1: others may need other temperatures. Give a split of dozens.']
+        >>> _describe_few(50, 50)
+        []
+    """
+    if measured >= _FEW_IMAGES:
+        return []
+    return [
+        f"Fitted on {counted(fitted, 'image')} and measured on {measured}: others may need other "
+        "temperatures. Give a split of dozens."
+    ]
 
 
 def _describe_ends(values: Sequence[float], names: Sequence[str]) -> list[str]:

@@ -70,6 +70,7 @@ def write_report(
     num_pictures: int = 4,
     warnings: Sequence[str] = (),
     shares: ClassShares | None = None,
+    health: Sequence[str] = (),
 ) -> None:
     """Writes `report.html` of a run: scores, curves, classes, the best and the worst images, and the setup.
 
@@ -83,6 +84,7 @@ def write_report(
         num_pictures: How many of the best and how many of the worst images to show.
         warnings: Why the scores may be too good, and what could not be checked, a sentence each.
         shares: How sampling changes the shares of the classes; None if it does not.
+        health: What went wrong in the training, and what to change, a warning each.
 
     Raises:
         ConfigError: If the run's configuration cannot be read.
@@ -90,7 +92,7 @@ def write_report(
         OutputError: If the place cannot be written to or the disk is full.
     """
     snapshot = take_snapshot(predictor, evaluation, split, "Best checkpoint", num_pictures, warnings)
-    _write(run, None, snapshot, shares)
+    _write(run, None, snapshot, shares, health)
 
 
 def write_progress_report(
@@ -98,6 +100,7 @@ def write_progress_report(
     progress: Progress,
     snapshot: Snapshot | None = None,
     shares: ClassShares | None = None,
+    health: Sequence[str] = (),
 ) -> None:
     """Writes `report.html` of an unfinished run: its progress, the curves, the latest scores.
 
@@ -109,13 +112,14 @@ def write_progress_report(
         progress: Progress of the training.
         snapshot: The latest evaluation; None before the first.
         shares: How sampling changes the shares of the classes; None if it does not.
+        health: What goes wrong in the training, and what to change, a warning each.
 
     Raises:
         ConfigError: If the run's configuration cannot be read.
         DataError: If the log cannot be read.
         OutputError: If the place cannot be written to or the disk is full.
     """
-    _write(run, progress, snapshot, shares)
+    _write(run, progress, snapshot, shares, health)
 
 
 def is_finished_report(path: Path) -> bool:
@@ -127,7 +131,11 @@ def is_finished_report(path: Path) -> bool:
 
 
 def _write(
-    run: "RunFolder", progress: Progress | None, snapshot: Snapshot | None, shares: ClassShares | None
+    run: "RunFolder",
+    progress: Progress | None,
+    snapshot: Snapshot | None,
+    shares: ClassShares | None,
+    health: Sequence[str],
 ) -> None:
     """Writes the page.
 
@@ -136,6 +144,7 @@ def _write(
         progress: Progress of the training; None for a finished one.
         snapshot: The evaluation to show; None before the first.
         shares: The shares to show; None without any.
+        health: Warnings of the training.
     """
     left = None if progress is None else progress.seconds_left
     files = (("Configuration", run.config), ("Versions", run.environment))
@@ -148,6 +157,7 @@ def _write(
         progress=progress,
         time_left="" if left is None else duration(left),
         snapshot=snapshot,
+        health=health,
         charts=_charts(run),
         shares=shares,
         share_tables=[] if shares is None else share_tables(shares),

@@ -56,7 +56,8 @@ def take_snapshot(
         DataError: If an image to show can no longer be read.
     """
     best, worst = choose(evaluation.images, num_pictures)
-    shown = [show_image(predictor, score) for score in track([*best, *worst], "writing report", lines=True)]
+    chosen = track([*best, *worst], "writing report", len(best) + len(worst), lines=True)
+    shown = [show_image(predictor, score) for score in chosen]
     classes = predictor.classes
     count = len(best)
     return Snapshot(evaluation, classes, split, weights, shown[:count], shown[count:], tuple(warnings))

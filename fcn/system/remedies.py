@@ -133,6 +133,28 @@ def other_run(*settings: str) -> str:
     return separator.join([place, *([set_keys(*settings)] if settings else [])])
 
 
+def run_from(run: object, config: object, *settings: str) -> str:
+    """Returns the whole way to start another run from the configuration of a run.
+
+    Args:
+        run: Its folder; the new run starts from its net. None to start from what the configuration names.
+        config: The file of the configuration.
+        settings: "section.key=value" each, which the new run has besides.
+
+    Example:
+        >>> run_from("runs/a", "runs/a/config.yaml", "train.ema=null")
+        "fcn.train('runs/a/config.yaml', run_path=NAME, overrides=['model.weights=runs/a', 'train.ema=null'])"
+        >>> with naming_options():
+        ...     run_from(None, "runs/a/config.yaml", "model.width=0.5")
+        'python train.py runs/a/config.yaml --run NAME --set model.width=0.5'
+    """
+    net = [] if run is None else [f"model.weights={run}"]
+    given = other_run(*net, *settings)
+    if _OPTIONS.get():
+        return f"{as_started('python train.py')} {quoted(config)} {given}"
+    return f"fcn.train({str(config)!r}, {given})"
+
+
 def score_run(run: object, root: object, split: str) -> str:
     """Returns how to score the net of a run.
 

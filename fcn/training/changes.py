@@ -4,6 +4,7 @@ import re
 from typing import Any, NamedTuple
 
 from fcn.config.file import Config, changed_keys
+from fcn.config.overrides import format_override
 from fcn.errors import RunError
 from fcn.runs.folder import RunFolder
 from fcn.system.files import write_json
@@ -61,6 +62,23 @@ def changed_learning(saved: Config, wanted: Config) -> list[str]:
 def refused_changes(saved: Config, wanted: Config) -> list[str]:
     """Returns "section.key: saved -> wanted" for each change with which a training cannot be resumed."""
     return [change.text for change in _changes(saved, wanted) if not _is_allowed(change, saved, wanted)]
+
+
+def changed_settings(saved: Config, wanted: Config) -> list[str]:
+    """Returns "section.key=wanted" for what another run needs in place of a resumed one that is refused.
+
+    These are the changes that are refused, another place of the data, and another number of steps.
+    """
+    has_steps = wanted.train.hours is None and wanted.train.epochs is None
+    besides = ("data.root", "train.steps") if has_steps else ("data.root",)
+    changes = [
+        change
+        for change in _changes(saved, wanted)
+        if change.key in besides or not _is_allowed(change, saved, wanted)
+    ]
+    values = wanted.model_dump(mode="json")
+    places = [change.key.split(".") for change in changes]
+    return [format_override(f"{section}.{key}", values[section][key]) for section, key in places]
 
 
 def describe_changes(saved: Config, wanted: Config, step: int) -> list[str]:

@@ -16,7 +16,7 @@ from fcn.models.net import SegmentationNet
 from fcn.runs.digests import SplitDigests
 from fcn.runs.model_file import RunFolder, copy_checkpoint, load_average, load_state, save_checkpoint
 from fcn.system.files import atomic_path, partial_files, remove, unreadable
-from fcn.system.remedies import other_run
+from fcn.system.remedies import run_from
 from fcn.system.text import print_notice
 from fcn.training import devices
 
@@ -124,7 +124,7 @@ def restore_training(
         raise RunError(
             f"{path}: was trained on the classes {', '.join(names)}; the data set has "
             f"{', '.join(classes.names)}. Use the data set it was trained on, or start another run from its "
-            f"net: {_from_net(path)}.{whole_lines_hint(names, classes.names)}"
+            f"net: {_from_net(path, 'data.root=ROOT')}.{whole_lines_hint(names, classes.names)}"
         )
     model.optimizer.build(model.trainable_variables)
     expected = len(model.optimizer.variables)
@@ -136,13 +136,13 @@ def restore_training(
         raise RunError(
             f"{path}: does not fit this configuration, or is damaged ({type(error).__name__}: {error}). "
             "Use the configuration it was trained with, or start another run from its net: "
-            f"{_from_net(path)}."
+            f"{_from_net(path)}"
         ) from error
     if found != expected:
         raise RunError(
             f"{path}: does not fit this configuration: expected an optimizer with {expected} variables. "
             f"Received: {found}. Use the configuration and the version of fcn that it was trained with, or "
-            f"start another run from its net: {_from_net(path)}."
+            f"start another run from its net: {_from_net(path)}"
         )
     if average is not None:
         load_average(average, path)
@@ -164,9 +164,10 @@ def restore_training(
     )
 
 
-def _from_net(path: Path) -> str:
+def _from_net(path: Path, *settings: str) -> str:
     """Returns how to start another run from the net of a checkpoint's run."""
-    return other_run(f"model.weights={path.parents[1]}")
+    run = RunFolder(path.parents[1])
+    return run_from(run.path, run.config, *settings)
 
 
 def saved_class_names(run: RunFolder) -> tuple[str, ...] | None:

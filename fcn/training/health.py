@@ -196,6 +196,7 @@ class HealthCheck(StepCallback):
 
     Attributes:
         first_loss: The first value of the loss, for the sessions after this one; None before it is known.
+        warnings: Those of this session, each with the step, for the report.
     """
 
     def __init__(self, session: Session, wait: DataWait) -> None:
@@ -209,6 +210,7 @@ class HealthCheck(StepCallback):
         self._validations = 0
         self._was_one_class = False
         self._warned: set[str] = set()
+        self.warnings: list[str] = []
 
     def begin(self, step: int) -> None:
         """Checks the configuration, and reads the first loss of a training that is resumed."""
@@ -268,4 +270,5 @@ class HealthCheck(StepCallback):
     def _warn(self, kind: str, text: str | None, at: str) -> None:
         if text is not None and kind not in self._warned:
             self._warned.add(kind)
+            self.warnings.append(f"{at}: {text}")
             print_notice(f"Warning: {at}: {text}")

@@ -81,7 +81,8 @@ class LiveReport(StepCallback):
         return True
 
     def _write(self, progress: Progress) -> None:
-        write_progress_report(self.session.run, progress, self._snapshot, self.session.shares)
+        run, shares, health = self.session.run, self.session.shares, self.checkpoints.health.warnings
+        write_progress_report(run, progress, self._snapshot, shares, health)
         self._written = time.monotonic()
 
     def _reason(self, error: BaseException) -> str:

@@ -292,6 +292,7 @@ def _report(session: Session, checkpoints: CheckpointCallback | None) -> Evaluat
         predictor = Predictor(run.path)
         evaluation = evaluation or evaluate_examples(predictor, examples)
     split = session.config.data.val_split
-    write_report(run, predictor, evaluation, split, warnings=session.warnings, shares=session.shares)
+    reasons, shares, health = session.warnings, session.shares, checkpoints.health.warnings
+    write_report(run, predictor, evaluation, split, warnings=reasons, shares=shares, health=health)
     devices.barrier("after everything is written")
     return evaluation

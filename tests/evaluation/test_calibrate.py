@@ -174,6 +174,7 @@ def test_images_under_two_names_are_not_in_both_halves(
     report = calibrate(path, root)
     assert (report.fitted_images, report.measured_images) == (3, 1)
     assert report.warnings[0].startswith("1 image to measure on was left out: the same pixels")
+    assert report.warnings[1].startswith("Fitted on 3 images and measured on 1: others may need other")
     plain, sums = Predictor(path), CalibrationSums(3)
     image, label = read_example(measured[0], 3)
     sums.add(softmax(plain.predict(image, with_logits=True).scores()), label)

@@ -131,6 +131,17 @@ def test_reasons_to_doubt_the_scores_are_shown(made, tmp_path: Path) -> None:
     assert "could not be checked" not in made.run.report.read_text()
 
 
+def test_warnings_of_the_training_are_shown_before_and_after_the_first_scores(made, tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    health = ["At step 200: 2 classes have never been predicted: <b>cat, dog."]
+    write_progress_report(run, Progress(1, 10), health=health)
+    told = "<p><b>At step 200: 2 classes have never been predicted: &lt;b&gt;cat, dog.</b></p>"
+    assert told in run.report.read_text()
+    write_report(run, made.predictor, made.evaluation, num_pictures=0, health=health)
+    assert told in run.report.read_text()
+    assert "never been predicted" not in made.run.report.read_text()
+
+
 def test_the_shares_of_classes_before_and_after_sampling_are_shown(made, tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     before, after = np.array([0.9996, 0.0004, 0.0]), np.array([0.75, 0.25, 0.0])

@@ -1,6 +1,7 @@
 """Tests of resuming, and of scoring a run, after its data have changed."""
 
 import json
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -130,6 +131,25 @@ def test_changed_data_are_refused(change: str, root: Path, tmp_path: Path) -> No
         check_data(run, config, saved, read_checked(config.data).digests)
     command = f"python -m fcn evaluate {run.path} --data {root} --split val, or start another run"
     assert (command in str(caught.value)) == ("validation" in str(caught.value))
+    assert str(caught.value).endswith(
+        f"from its weights: python train.py {run.config} --run NAME --set model.weights={run.path}"
+    )
+
+
+def test_the_run_that_is_started_in_place_of_a_refused_one_has_the_new_data(
+    root: Path, tmp_path: Path
+) -> None:
+    config, run = configured(root), RunFolder(tmp_path / "run")
+    run.path.mkdir()
+    run.config.write_text(config.to_yaml())
+    saved = read_checked(config.data).digests
+    moved = configured(shutil.copytree(root, tmp_path / "more labels"))
+    change_label(moved.data.root, "c")
+    with naming_options(), pytest.raises(RunError) as caught:
+        check_data(run, moved, saved, read_checked(moved.data).digests)
+    words = shlex.split(str(caught.value).partition("from its weights: ")[2])
+    assert words[:3] == ["python", "train.py", str(run.config)]
+    assert words[-4:] == ["--set", f"model.weights={run.path}", "--set", f"data.root={moved.data.root}"]
 
 
 def test_what_changes_no_pixel_is_no_change(root: Path, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Checks before a training reads its data."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -56,8 +58,15 @@ def test_data_that_are_not_there_are_said_before_weights_are_downloaded(tmp_path
 @pytest.mark.parametrize(
     ("change", "way"),
     [
-        ("model.net=fcn16s", "another run from its net: run_path=NAME, overrides=['model.weights=run']."),
-        ("model.width=0.25", "another run (its net does not fit then): run_path=NAME."),
+        (
+            "model.net=fcn16s",
+            "from its net: --set model.weights=run --set model.net=fcn16s --set train.steps=7",
+        ),
+        ("model.width=0.25", "(its net does not fit then): --set model.width=0.25 --set train.steps=7"),
+        (
+            "train.learning_rate=0.02",
+            "from its net: --set model.weights=run --set train.steps=7 --set train.learning_rate=0.02",
+        ),
     ],
 )
 def test_a_refused_change_names_the_way_that_works(change: str, way: str, tmp_path: Path) -> None:
@@ -65,10 +74,19 @@ def test_a_refused_change_names_the_way_that_works(change: str, way: str, tmp_pa
     run.path.mkdir()
     config = Config.model_validate({"data": {"root": tmp_path}})
     run.config.write_text(config.to_yaml())
+    wanted = as_config(config, [change, "train.steps=7"])
     with pytest.raises(RunError) as caught:
-        check_run(run, as_config(config, [change]), resume=True)
-    assert f"({change.partition('=')[0]}: " in str(caught.value)
-    assert str(caught.value).endswith(f"Set these keys back to resume it, or start {way}")
+        check_run(run, wanted, resume=True)
+    message = str(caught.value)
+    assert f"({change.partition('=')[0]}: " in message
+    command = message.partition(way.partition(": ")[0] + ": ")[2]
+    called: dict[str, Any] = {}
+    eval(command, {"fcn": SimpleNamespace(train=lambda *_, **given: called.update(given)), "NAME": "name"})
+    assert {change, "train.steps=7"} <= {*called["overrides"]}
+    with naming_options(), pytest.raises(RunError) as caught:
+        check_run(run, wanted, resume=True)
+    command = way.replace(": ", f": python train.py {run.config} --run NAME ")
+    assert str(caught.value).endswith(f"back to resume it, or start another run {command}")
 
 
 @pytest.mark.parametrize("name", ["vgg.pth", "vgg.safetensors", "vgg.caffemodel"])

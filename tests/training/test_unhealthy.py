@@ -69,6 +69,9 @@ def test_a_training_warns(dataset: Path, tmp_path: Path, capsys: pytest.CaptureF
     said = capsys.readouterr().err
     assert "Warning: Before step 1: batch normalization sees one image at a time" in said
     assert "Warning: At step 2: every pixel of the validation images was labeled ground. " in said
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "<p><b>Before step 1: batch normalization sees one image at a time" in page
+    assert "<p><b>At step 2: every pixel of the validation images was labeled ground. " in page
 
 
 def test_a_training_that_diverges_warns(

@@ -1,7 +1,5 @@
 """Turns the classes of a source into class ids, as the user asks."""
 
-import unicodedata
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
@@ -17,7 +15,16 @@ from fcn.labels.importing.class_lists import parse_color
 from fcn.labels.importing.counting import Tally
 from fcn.labels.importing.implied_background import drop_background
 from fcn.labels.importing.main_keys import main_keys, name_key
-from fcn.labels.importing.source import BACKGROUND_KEY, Color, Keys, Source, SourceClass, color_key, key_color
+from fcn.labels.importing.source import (
+    BACKGROUND_KEY,
+    Color,
+    Keys,
+    Source,
+    SourceClass,
+    class_of_key,
+    color_key,
+    key_color,
+)
 from fcn.system.text import counted
 
 _SHOWN = 12
@@ -96,6 +103,8 @@ def choose_classes(source: Source, tally: Tally, wishes: Wishes) -> Choice:
     has_white = is_black_and_white(source, tally) and not {BACKGROUND_KEY, WHITE} & (void | renamed.keys())
     if has_white and not source.classes and len(wishes.names) == 2:
         new_names = dict(zip((BACKGROUND_KEY, WHITE), wishes.names, strict=True))
+    elif not source.classes and wishes.background is None:
+        new_names = _named_by_id(new_names, wishes.names)
     new_names |= renamed
     declared = {key: place for place, key in enumerate(source.classes)}
     order = sorted(new_names, key=lambda key: (key != background, declared.get(key, len(declared)), key))
@@ -113,37 +122,14 @@ def choose_classes(source: Source, tally: Tally, wishes: Wishes) -> Choice:
     return Choice(_colored(names, rows), rows, stray, stray_pixels, tuple(notes))
 
 
-def describe_choice(choice: Choice, tally: Tally) -> list[str]:
-    """Returns sentences about classes that are probably not what was meant."""
-    spellings: dict[str, list[str]] = defaultdict(list)
-    for name in choice.classes.names:
-        spellings[unicodedata.normalize("NFC", name).casefold()].append(name)
-    notes = _describe_colors(choice)
-    notes += [
-        f"{', '.join(map(repr, names))} are different classes. If they are one: --merge "
-        f"'{','.join(names)}={names[0]}'"
-        for names in spellings.values()
-        if len(names) > 1
-    ]
-    used = {row.class_id for row in choice.rows if tally.pixels[row.key]} | {*choice.stray.values()}
-    used.discard(VOID)
-    if len(used) < 2:
-        held = f"one class only, {choice.classes.names[used.pop()]!r}" if used else "void only"
-        notes.append(f"the labels hold {held}, so there is nothing to learn from them")
-    return notes
-
-
-def _describe_colors(choice: Choice) -> list[str]:
-    """Returns a sentence if the source gives classes one color, which are written with others."""
-    owners: dict[Color, set[int]] = defaultdict(set)
-    for row in choice.rows:
-        if row.color is not None and row.class_id != VOID:
-            owners[row.color].add(row.class_id)
-    shared = next((ids for ids in owners.values() if len(ids) > 1), None)
-    if shared is None:
-        return []
-    names = ", ".join(repr(choice.classes.names[class_id]) for class_id in sorted(shared))
-    return [f"{names} have one color in the source; Pascal VOC's colors were taken, which differ"]
+def _named_by_id(named: Mapping[int, str], names: Sequence[str]) -> dict[int, str]:
+    """Returns the names of keys, with those that the user gives in the order of the ids for what are ids."""
+    if {class_of_key(key).name for key in named} & {*names}:  # they go by the names that ids got here
+        return {**named}
+    return {
+        key: names[key] if key_color(key) is None and 0 <= key < len(names) else name
+        for key, name in named.items()
+    }
 
 
 def to_class_ids(keys: Keys, choice: Choice) -> Pixels:

@@ -15,9 +15,10 @@ from fcn.data.image_io import encode_label, read_file
 from fcn.data.metadata import check_strippable, strip_metadata
 from fcn.data.split_list import IMAGES, LABELS, SPLITS
 from fcn.errors import DataError
-from fcn.labels.importing.choice import Choice, Wishes, choose_classes, describe_choice, to_class_ids
+from fcn.labels.importing.choice import Choice, Wishes, choose_classes, to_class_ids
 from fcn.labels.importing.counting import Counted, Tally, count_keys, read_fitting_keys
-from fcn.labels.importing.joining import join_sources
+from fcn.labels.importing.doubts import describe_choice
+from fcn.labels.importing.joining import in_one_form, join_sources
 from fcn.labels.importing.place import Place, find_places
 from fcn.labels.importing.recognition import READERS, reads, recognize
 from fcn.labels.importing.source import Item, Source
@@ -196,7 +197,7 @@ def _read_places(places: Sequence[Place], form: str | None) -> tuple[str, Source
     forms = [form or recognize(*place) for place in places]
     if len(set(forms)) > 1:
         listed = ", ".join(f"{place.folder} ({name})" for place, name in zip(places, forms, strict=True))
-        raise DataError(f"Expected one form of labels. Received: {listed}. Import them one by one.")
+        raise DataError(f"Expected one form of labels. Received: {listed}. {in_one_form()}")
     sources = [_read_place(place, name) for place, name in zip(places, forms, strict=True)]
     joined = join_sources(sources, [place.folder for place in places])
     if not joined.items:
@@ -228,8 +229,11 @@ def _short_names(items: Sequence[Item]) -> list[str]:
     )
     twice = [name for name, count in Counter(map(_spelling, names)).items() if count > 1]
     if twice:
-        wrong = next(item for item, name in zip(items, names, strict=True) if _spelling(name) == twice[0])
-        raise DataError(f"{wrong.where}: expected one image of this name. Rename it, or import in parts.")
+        same = [item for item, name in zip(items, names, strict=True) if _spelling(name) == twice[0]]
+        raise DataError(
+            f"{same[0].where}: expected one image of this name. {same[1].where} has it too. Leave out the "
+            "labels that are wrong, or rename one image."
+        )
     for item, name in zip(items, names, strict=True):
         if not name or name.startswith(".") or not is_encodable(name) or any(ord(c) < 32 for c in name):
             raise DataError(

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from fcn.errors import DataError
 from fcn.labels.importing.readers import labelme
 from fcn.labels.importing.source import BACKGROUND_KEY, VOID_KEY, Item, Keys, Source, SourceClass
+from fcn.system.remedies import as_started
 
 
 def join_sources(sources: Sequence[Source], folders: Sequence[Path]) -> Source:
@@ -29,7 +30,7 @@ def join_sources(sources: Sequence[Source], folders: Sequence[Path]) -> Source:
     if any(source.classes != first.classes for source in sources):
         if first.form != labelme.NAME:
             raise DataError(
-                f"{folders[0]}: its classes differ from those of the other folders. Import them one by one."
+                f"{folders[0]}: its classes differ from those of the other folders. {in_one_form()}"
             )
         sources = _with_the_same_keys(sources)
     return sources[0]._replace(
@@ -37,6 +38,15 @@ def join_sources(sources: Sequence[Source], folders: Sequence[Path]) -> Source:
         notes=tuple(note for source in sources for note in source.notes),
         implies_background=all(source.implies_background for source in sources),
         blanks=tuple(one for source in sources for one in source.blanks),
+    )
+
+
+def in_one_form() -> str:
+    """Returns a sentence on how labels that cannot be imported together become one data set."""
+    export = as_started("python -m fcn data export")
+    return (
+        "Classes of labelme go by their names, so bring all into that form: import each folder alone, export "
+        f"it ({export} ROOT --format labelme --output FOLDER), and import what was exported together."
     )
 
 
