@@ -17,6 +17,8 @@ default, which is used where a file leaves the key out. Any key can be given on 
 
     python train.py CONFIG --run runs/mine --set train.steps=4000 --set augmentation.crop_size=[320,320]
 
+Put a value with spaces, braces or asterisks in quotes: `--set 'loss.terms={cross_entropy: 1, dice: 0.5}'`.
+
 The `config.yaml` in a [run folder](run_folder.md) spells out all keys. Unknown keys, wrong types and values
 out of range are refused with the key, the file and what is expected. The recipes in `configs/` are examples
 ([which recipe?](../pascal_voc.md#recipes)).
@@ -37,6 +39,9 @@ def describe_keys() -> str:
             meanings = read_docstring(NetArguments)[1] | meanings
         parts.append(f"\n## `{section}`\n\n{opening}\n")
         properties = schema["$defs"][kind.__name__]["properties"]
+        if missing := properties.keys() - meanings.keys():
+            where = f"{inspect.getsourcefile(kind)}: the docstring of {kind.__name__}"
+            raise SystemExit(f"{where} does not describe {', '.join(sorted(missing))}. Add it to Attributes.")
         parts += [_describe_key(section, key, properties[key], meanings[key]) for key in properties]
     names = ", ".join(f"`{old}` for `{new}`" for old, new in RENAMED.items())
     parts.append(f"\n## Older names\n\nThey still work, and a line says so: {names}.\n")

@@ -30,7 +30,8 @@ def add_parser(commands: Commands) -> None:
         choices=FORMATS,
         action="append",
         default=[],
-        help="format to write beside the SavedModel; repeatable",
+        help="format to write beside the SavedModel: openvino (fastest on a CPU), onnx (ONNX Runtime) or "
+        "litert (TFLite, for phones); repeatable",
     )
     export.add_argument(
         "--calibrate",
@@ -62,7 +63,10 @@ def add_parser(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> None:
     """Writes a SavedModel."""
     if options.calibrate is not None and "openvino" not in options.format:
-        raise ConfigError("--calibrate: needs --format openvino. Add that, or leave it out.")
+        raise ConfigError(
+            "--calibrate: int8 needs --format openvino; ONNX and LiteRT files are float32. Add that, or "
+            "leave it out."
+        )
     if options.accuracy_data is not None and options.calibrate is None:
         raise ConfigError("--accuracy-data: needs --calibrate FOLDER. Add that, or leave it out.")
     if options.accuracy_drop is not None and options.accuracy_data is None:

@@ -218,6 +218,8 @@ class _Parser(argparse.ArgumentParser):
         """Reports a wrong argument, which may be the name of a file, and exits."""
         if re.search(r"unrecognized arguments: (.* )?[a-z]+\.[a-z_]+=", message):
             message += "; each SECTION.KEY=VALUE needs its own --set: --set A=1 --set B=2"
+        if re.search(r"unrecognized arguments: .*([}\]]$|=\w+:)", message):
+            message += "; a value with spaces or braces needs quotes: --set 'loss.terms={focal: 1, dice: 2}'"
         super().error(printable(message))
 
 

@@ -207,7 +207,10 @@ def test_names_are_printed_as_they_are(name: str, capsys) -> None:
 @pytest.mark.parametrize(
     ("options", "missing"),
     [
-        (["--calibrate", "photographs"], "--format openvino"),
+        (
+            ["--format", "litert", "--calibrate", "photographs"],
+            "--format openvino; ONNX and LiteRT files are",
+        ),
         (["--format", "openvino", "--accuracy-data", "voc"], "--calibrate FOLDER"),
         (
             ["--format", "openvino", "--calibrate", "photographs", "--accuracy-drop", "1"],

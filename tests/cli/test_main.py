@@ -272,6 +272,16 @@ def test_two_settings_after_one_option_are_explained(capsys) -> None:
     assert "its own --set" not in run(["train", *words[:-1], "more.yaml"], capsys)[2]
 
 
+# As a shell gives `loss.terms={focal: 1, dice: 2}` and `loss.terms={focal:1,dice:2}` without quotes.
+@pytest.mark.parametrize(
+    "words", [["loss.terms={focal:", "1,", "dice:", "2}"], ["loss.terms=focal:1", "loss.terms=dice:2"]]
+)
+def test_a_setting_without_quotes_is_explained(words: list[str], capsys) -> None:
+    code, _, errors = run(["train", "small.yaml", "--run", "runs/a", "--set", *words], capsys)
+    assert code == 2
+    assert "a value with spaces or braces needs quotes: --set 'loss.terms={" in errors
+
+
 def test_a_misspelt_key_is_named(recipe: Path, tmp_path: Path, capsys) -> None:
     result = run(["train", recipe, "--run", tmp_path / "r", "--set", "train.stepz=3"], capsys)
     assert_user_error(result, "train.stepz", "Did you mean train.steps?")

@@ -33,3 +33,19 @@ def test_the_client_labels_as_the_net(
     assert found["label"].dtype == np.uint8
     expected = Predictor(net).predict("image.jpg").label
     assert np.mean(found["label"] == expected) > 0.999  # ties alone
+
+
+def test_the_converter_of_the_page_halves_the_file(
+    thin_net: ThinNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter")
+    (converter,) = [block for block in BLOCKS if "TFLiteConverter" in block]
+    monkeypatch.chdir(tmp_path)
+    net = thin_net(width=1 / 8)
+    export(net, "exported/voc")
+    exec(converter, {})
+    half = Path("half.tflite")
+    assert half.stat().st_size < 2 * net.count_params() + 100_000
+    image = np.random.default_rng(0).integers(0, 256, (1, 45, 61, 3), np.uint8)
+    label = interpreter.Interpreter(str(half)).get_signature_runner("predict_tensor")(images=image)["label"]
+    assert np.mean(label[0] == Predictor(net).predict(image[0]).label) > 0.9

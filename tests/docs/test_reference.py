@@ -17,6 +17,7 @@ from write_reference import FOLDER, PAGES
 
 import fcn
 from fcn.config.file import Config
+from fcn.config.loss import LossConfig
 from fcn.evaluation.metrics import BoundaryScores, Scores
 from fcn.inference.engines.signatures import signatures
 from fcn.runs.folder import RunFolder
@@ -41,6 +42,12 @@ def first_cells(text: str) -> list[str]:
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_what_the_code_says(name: str) -> None:
     assert read(name) == PAGES[name](), "make docs writes the page again"
+
+
+def test_a_key_without_a_description_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LossConfig, "__doc__", (LossConfig.__doc__ or "").replace("focal_gamma:", "gamma:"))
+    with pytest.raises(SystemExit, match=r"loss\.py: the docstring of LossConfig .* focal_gamma\. Add it"):
+        describe_keys.describe_keys()
 
 
 def test_each_key_has_a_heading_a_type_and_a_meaning() -> None:

@@ -172,7 +172,8 @@ def _usage_of_formats(version: Path) -> list[str]:
     if litert.exists():
         parts += [
             f"On a phone, or in Python with LiteRT alone ({litert.stat().st_size / 1e6:,.1f} MB, one image "
-            f"at a time). {pixels}",
+            "at a time). The file names 1 x 1 as the size of its input: without the runner below, resize the "
+            f"input to that of the image first, and tell the outputs by their types. {pixels}",
             block(
                 "python",
                 "from ai_edge_litert.interpreter import Interpreter\n\n"

@@ -1,13 +1,19 @@
+from typing import get_args
+
 import keras
 import loss_formulas as formulas
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from fcn.classes import VOID
+from fcn.config.loss import LossTerm
 from fcn.config.sections import LossConfig
 from fcn.training.loss import SegmentationLoss, VoidCrossentropy, build_loss
 
-TERMS = ("cross_entropy", "ohem", "focal", "dice", "lovasz")
+TERMS = get_args(LossTerm)
+OPTIONS = {"ohem": {"threshold": 0.7, "min_kept": 1 / 16}, "focal": {"gamma": 2.0}}
+"""Arguments of the formulas that have the defaults of a configuration."""
 SUM = {"cross_entropy": 1.0, "ohem": 0.5, "focal": 2.0, "dice": 0.25, "lovasz": 3.0}
 WEIGHTS = np.array([0.5, 1.0, 4.0])
 
@@ -73,6 +79,22 @@ def test_half_precision_is_computed_in_float32(name: str, batch: tuple[np.ndarra
     found = losses()[name](label, rounded)
     assert keras.backend.standardize_dtype(found.dtype) == "float32"
     assert float(found) == float(losses()[name](label, keras.ops.cast(rounded, "float32")))
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_each_term_equals_its_formula(name: str, batch: tuple[np.ndarray, np.ndarray]) -> None:
+    expected = getattr(formulas, name)(*batch, **OPTIONS.get(name, {}))
+    assert float(losses()[name](*batch)) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_a_sum_is_refused_or_doubles_with_the_batch(name: str, batch: tuple[np.ndarray, np.ndarray]) -> None:
+    try:
+        loss = build_loss(LossConfig(terms={name: 1.0}, reduction="sum"), None)
+    except ValidationError:
+        return
+    twice = [np.concatenate([part, part]) for part in batch]
+    assert float(loss(*twice)) == pytest.approx(2 * float(loss(*batch)), rel=1e-5)
 
 
 def test_terms_are_added_up(batch: tuple[np.ndarray, np.ndarray]) -> None:
