@@ -263,6 +263,15 @@ def calibrated_export(
     return build_once(tmp_path_factory, "calibrated_export", build)
 
 
+@pytest.fixture(scope="session")
+def python() -> Iterator[Path]:
+    """A program `python` whose processes are forks of one that has imported TensorFlow and this package."""
+    from ready_python import ready_python
+
+    with ready_python() as program:
+        yield program
+
+
 @pytest.fixture(scope="module")
 def eager() -> Iterator[None]:
     """Trains without graphs, in all tests of a file that begins with `pytestmark = usefixtures("eager")`."""

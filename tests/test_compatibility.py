@@ -324,8 +324,8 @@ def test_an_export_labels_upright_and_says_what_its_graph_does(
 
 
 @pytest.mark.slow
-def test_an_export_is_served(place: Path) -> None:
-    command = [sys.executable, "-m", "fcn", "serve", "export", "--port", "0", "--json"]
+def test_an_export_is_served(place: Path, python: Path) -> None:
+    command = [python, "-m", "fcn", "serve", "export", "--port", "0", "--json"]
     with (place / "log").open("wb") as log:
         server = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=log, text=True)
     try:

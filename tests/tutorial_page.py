@@ -23,6 +23,7 @@ Port 8501, which may be taken, is replaced by a free one while the page runs.
 import argparse
 import re
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
@@ -198,8 +199,14 @@ def draw_picture(folder: Path, names: list[str]) -> np.ndarray:
     return np.concatenate(padded, axis=1)
 
 
-def run_page(page: Path, folder: Path, write: bool = False) -> None:
+def run_page(page: Path, folder: Path, write: bool = False, python: Path = Path(sys.executable)) -> None:
     """Runs a page in a folder, and compares its outputs and pictures or writes them.
+
+    Args:
+        page: The page.
+        folder: An empty folder.
+        write: Whether outputs and pictures are written into the page.
+        python: The interpreter of its blocks.
 
     Raises:
         PageError: If a block fails, or an output differs.
@@ -207,7 +214,7 @@ def run_page(page: Path, folder: Path, write: bool = False) -> None:
     text = page.read_text()
     lines, shift = text.split("\n"), 0
     printed: list[str] = []
-    with Session(folder) as session:
+    with Session(folder, python) as session:
         for block in read_blocks(text):
             if "not run" in block.notes:
                 continue

@@ -42,12 +42,20 @@ class PageError(Exception):
 
 
 class Session:
-    """A shell and a Python interpreter in a folder, which end with all that they started."""
+    """A shell and a Python interpreter in a folder, which end with all that they started.
 
-    def __init__(self, folder: Path, seconds: float = 1800) -> None:
+    Args:
+        folder: Where they run.
+        python: The interpreter, which the shell finds as `python`.
+        seconds: After this time they are killed.
+    """
+
+    def __init__(self, folder: Path, python: Path = Path(sys.executable), seconds: float = 1800) -> None:
         self.folder = folder
+        self.python = python
         self.port = PORT  # until a block names it
-        tools = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        programs = dict.fromkeys([str(python.parent), str(Path(sys.executable).parent)])
+        tools = os.pathsep.join([*programs, os.environ["PATH"]])
         paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
         plain = {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "100", "PATH": tools, "PYTHONPATH": paths}
         weights = {"FCN_WEIGHTS": str(folder / ".weights")}  # nothing is downloaded, nothing found
@@ -80,7 +88,7 @@ class Session:
             process.stdout.close()
 
     def _start(self, kind: str) -> subprocess.Popen[str]:
-        program = ["bash", "--norc"] if kind == "bash" else [sys.executable, "-u", "-c", PYTHON]
+        program = ["bash", "--norc"] if kind == "bash" else [str(self.python), "-u", "-c", PYTHON]
         process = subprocess.Popen(
             program,
             cwd=self.folder,

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -39,10 +38,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "weights"
 
 
-def test_a_name_is_served(folder: Path, tmp_path: Path) -> None:
+def test_a_name_is_served(folder: Path, python: Path, tmp_path: Path) -> None:
     image = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
     process = subprocess.Popen(
-        [sys.executable, "-m", "fcn", "serve", NAME, "--port", "0", "--json", "--engine", "tensorflow"],
+        [python, "-m", "fcn", "serve", NAME, "--port", "0", "--json", "--engine", "tensorflow"],
         env=os.environ | {"PYTHONPATH": str(HERE)},
         stdout=subprocess.PIPE,
         text=True,

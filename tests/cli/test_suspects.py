@@ -18,6 +18,8 @@ from fcn.data.image_io import read_image, read_label
 from fcn.runs.model_file import load_model
 from fcn.suspects.table import COLUMNS
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 NAMES = ("=ground", "<b>cat", "dog")
 HOSTILE = "a;=1"
 

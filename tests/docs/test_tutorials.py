@@ -22,10 +22,10 @@ from tutorial_session import ROOT, PageError, Session
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_a_page_prints_what_it_shows(page: Path, tmp_path: Path) -> None:
+def test_a_page_prints_what_it_shows(page: Path, python: Path, tmp_path: Path) -> None:
     if missing := missing_programs(page):
         pytest.skip(f"needs {', '.join(missing)}")
-    run_page(page, tmp_path)
+    run_page(page, tmp_path, python=python)
 
 
 def test_pictures_are_shown_described_and_small() -> None:

@@ -40,21 +40,21 @@ def test_from_a_data_set_to_a_plan_that_trains(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "getloadavg", lambda: (999.0, 0.0, 0.0))
-    root = make_dataset(Path("mine"), {"train": list("abcdef")}, sizes=((500, 500), (500, 250)))
+    root = make_dataset(Path("mine"), {"train": list("abcdef")}, sizes=((256, 256), (256, 128)))
     thin = ["model.width=0.0625", "model.fc_channels=16", "model.weights=none", "train.batch_size=2"]
-    limit = ["--hours", "1", "--memory", "1.3", "--output", "mine.yaml", "--json"]
+    limit = ["--hours", "1", "--memory", "1.2", "--output", "mine.yaml", "--json"]
     with pytest.raises(SystemExit) as stopped:
         main(["plan", str(root), *limit, *(part for key in thin for part in ("--set", key))])
     captured = capsys.readouterr()
     assert not stopped.value.code, captured.err
     document = json.loads(captured.out)
-    assert "Trying 512x384 at input_scale 1, 2 images at once, in float32" in captured.err
+    assert "Trying 256x192 at input_scale 1, 2 images at once, in float32" in captured.err
     assert "Warning: Other programs use this machine: they wanted 999.0 cores of" in captured.err
     assert document["reasons"]["train.steps"].endswith("Plan again when it is quiet")
     assert document["fingerprint"]["num_train"] == 5  # a fifth of six is scored
-    assert document["fingerprint"]["median_size"] == [500, 375]
+    assert document["fingerprint"]["median_size"] == [256, 192]
     assert [one["name"] for one in document["fingerprint"]["classes"]] == ["ground", "cat", "dog"]
-    assert document["peak_bytes"] < 1.3e9
+    assert document["peak_bytes"] < 1.2e9
     text, config = Path("mine.yaml").read_text(), load_config("mine.yaml")
     assert config.values() == document["config"]
     assert (config.train.freeze, config.data.sampling) == ((), "uniform")
@@ -65,7 +65,7 @@ def test_from_a_data_set_to_a_plan_that_trains(
         assert " ".join(reason.split()) in comments, key
     assert f"about {config.train.steps * 2 / 5:,.0f} times" in text
     # What the plan wrote stays within the memory that it was given.
-    measured = measure(partial(train_plan, Path("mine.yaml").resolve(), tmp_path / "run", 6), 1.3e9)
+    measured = measure(partial(train_plan, Path("mine.yaml").resolve(), tmp_path / "run", 6), 1.2e9)
     assert measured.result == 6
     with pytest.raises(SystemExit) as stopped:
         main(["plan", str(root), "--output", str(tmp_path)])

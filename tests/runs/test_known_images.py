@@ -17,6 +17,8 @@ from fcn.runs.digests import DataRecord, SplitDigests, TrainingImages, write_rec
 from fcn.runs.lineage import TrainingSplit, earlier_images, trained_before, training_of
 from fcn.runs.lineage_warnings import describe_training, describe_unchecked
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 CLASS_NAMES = ("ground", "cat", "dog")
 
 

@@ -15,6 +15,8 @@ from fcn.inference.predictor import Predictor
 from fcn.runs.lineage import EarlierTraining, find_run, trained_before
 from fcn.runs.lineage_warnings import describe_earlier
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 CLASS_NAMES = ("ground", "cat", "dog")
 
 

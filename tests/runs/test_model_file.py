@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -82,7 +81,7 @@ def test_the_optimizer_is_saved_too(thin_net: Callable[..., FCN], tmp_path: Path
 
 
 @pytest.mark.slow
-def test_a_full_disk_keeps_the_checkpoint_before(model_path: Path, tmp_path: Path) -> None:
+def test_a_full_disk_keeps_the_checkpoint_before(model_path: Path, python: Path, tmp_path: Path) -> None:
     # A limit on the size of files simulates a disk that fills up during a save.
     path = tmp_path / "last.keras"
     shutil.copyfile(model_path, path)
@@ -100,13 +99,8 @@ def test_a_full_disk_keeps_the_checkpoint_before(model_path: Path, tmp_path: Pat
         "    sys.exit(0 if str(path) in str(error) else 3)\n"
         "sys.exit(4)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(path)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parents[2],
-    )
+    command = [python, "-c", program, path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert path.read_bytes() == model_path.read_bytes()
     assert list(tmp_path.iterdir()) == [path]

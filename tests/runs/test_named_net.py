@@ -24,6 +24,8 @@ from fcn.training.start import load_start
 from fcn.weights.cache import WeightCache
 from fcn.weights.catalog import NETS
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 NAME, START = "fcn8s-at-once-voc", "vgg16-caffe"  # files without a public checksum: any net will do
 
 

@@ -44,9 +44,7 @@ KINDS = ("normalized", "fcn8s_reference", "largefov", "context", "context_refere
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize(
-    "kind", ["normalized", "fcn8s_reference", "largefov", "context", "context_reference"]
-)
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_slim_net_is_exported(kind: str, smooth_photographs: Path, tmp_path: Path) -> None:
     small = slim_half(random_net(kind))
     version = export(small, tmp_path / "export", photographs=smooth_photographs)

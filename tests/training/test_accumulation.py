@@ -1,8 +1,6 @@
 """A step in parts equals the step at once."""
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +134,6 @@ def test_a_saved_training_goes_on_within_a_step(name: str, stop: int, examples, 
 
 
 TWO_DEVICES = """
-import lean_keras
 import numpy as np
 import tensorflow as tf
 import keras
@@ -167,12 +164,6 @@ for name in ("sgd", "adamw"):
 
 @pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="MirroredStrategy is TensorFlow's")
-def test_two_devices_clip_and_accumulate_as_one() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", TWO_DEVICES],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_two_devices_clip_and_accumulate_as_one(python: Path) -> None:
+    done = subprocess.run([python, "-c", TWO_DEVICES], capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["equal", "equal"], done.stderr

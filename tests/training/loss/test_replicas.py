@@ -1,10 +1,7 @@
 """Two devices of TensorFlow, in a process of their own: devices are fixed once one was used."""
 
 import json
-import os
 import subprocess
-import sys
-from functools import cache
 from pathlib import Path
 
 import keras
@@ -15,13 +12,11 @@ pytestmark = pytest.mark.slow
 if keras.backend.backend() != "tensorflow":
     pytest.skip("replicas are TensorFlow's", allow_module_level=True)
 
-TESTS = Path(__file__).parents[2]
 # One step of each reduction, on one device and on two. The first image, which is the first replica's
 # part, has fewer labeled pixels than the second.
 PROGRAM = """
 import json
 
-import lean_keras
 import keras
 import numpy as np
 import tensorflow as tf
@@ -74,30 +69,26 @@ print(json.dumps({
 """
 
 
-@cache
-def steps() -> dict[str, list[float]]:
-    """Returns the loss and all weights after a step."""
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.fixture(scope="module")
+def steps(python: Path) -> dict[str, list[float]]:
+    """The loss and all weights after a step."""
+    done = subprocess.run([python, "-c", PROGRAM], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found: dict[str, list[float]] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
-def test_a_sum_over_two_replicas_is_that_of_one() -> None:
-    assert steps()["sum, two"] == pytest.approx(steps()["sum"], rel=1e-5, abs=1e-6)
+def test_a_sum_over_two_replicas_is_that_of_one(steps: dict[str, list[float]]) -> None:
+    assert steps["sum, two"] == pytest.approx(steps["sum"], rel=1e-5, abs=1e-6)
 
 
-def test_a_mean_over_two_replicas_is_the_mean_of_theirs() -> None:
-    halves = [(a + b) / 2 for a, b in zip(steps()["first"], steps()["second"], strict=True)]
-    assert steps()["mean, two"] == pytest.approx(halves, rel=1e-5, abs=1e-6)
-    assert steps()["mean, two"] != pytest.approx(steps()["mean"], rel=1e-3)
+def test_a_mean_over_two_replicas_is_the_mean_of_theirs(steps: dict[str, list[float]]) -> None:
+    halves = [(a + b) / 2 for a, b in zip(steps["first"], steps["second"], strict=True)]
+    assert steps["mean, two"] == pytest.approx(halves, rel=1e-5, abs=1e-6)
+    assert steps["mean, two"] != pytest.approx(steps["mean"], rel=1e-3)
 
 
-def test_replicas_that_know_of_each_other_take_the_mean_over_all() -> None:
-    assert steps()["mean, two, wired"] == pytest.approx(steps()["mean"], rel=1e-5, abs=1e-6)
+def test_replicas_that_know_of_each_other_take_the_mean_over_all(
+    steps: dict[str, list[float]],
+) -> None:
+    assert steps["mean, two, wired"] == pytest.approx(steps["mean"], rel=1e-5, abs=1e-6)
