@@ -204,8 +204,9 @@ def _add_error_handlers(app: FastAPI, names: Sequence[str]) -> None:
             if "/labels/" in request.url.path:
                 text += " Versions have no labels here: leave out /labels/ and the word behind it."
         elif error.status_code == ErrorKind.METHOD_NOT_ALLOWED.value:
-            text = f"{where}: method not allowed. The header Allow lists the methods of this path."
-            return error_response(error.status_code, text, {"Allow": _with_head(error.headers["Allow"])})
+            allowed = _with_head(error.headers["Allow"])
+            text = f"{where}: method not allowed. Use {allowed.replace(', ', ' or ')}."
+            return error_response(error.status_code, text, {"Allow": allowed})
         else:
             text = f"{where}: {error.detail}"
         return error_response(error.status_code, text, error.headers)

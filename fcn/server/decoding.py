@@ -21,6 +21,10 @@ from fcn.server.weighted_semaphore import WeightedSemaphore
 _PROCESSES = 2
 # Nearly all images take milliseconds. The slowest formats take a second for 10 megapixels on a slow core.
 _SECONDS, _PIXELS_PER_SECOND = 5.0, 4e6
+_TOO_SLOW = (
+    "{name}: took more than {seconds:.3g} s to decode. If the server is busy, try again later; "
+    "else save the image again with an image editor."
+)
 
 DECODERS_BYTES = _PROCESSES * 60_000_000
 """Memory of the processes of `Decoders` while they decode nothing."""
@@ -177,7 +181,8 @@ class OpenedImage:
         except DataError as error:
             raise self._rejection(error) from error
         except TimeoutError as error:
-            raise self._rejection(self._decoder.too_late(self._name, seconds)) from error
+            self._decoder.stop()
+            raise self._rejection(DataError(_TOO_SLOW.format(name=self._name, seconds=seconds))) from error
         except (OSError, EOFError) as error:
             raise self._rejection(await asyncio.to_thread(self._decoder.ended, self._name)) from error
 

@@ -10,6 +10,7 @@ import orjson
 from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response
 
+from fcn.data.image_forms import START_BYTES, find_form
 from fcn.data.image_header import IMAGE_FORMATS
 from fcn.outputs.coco import TooManyCornersError
 from fcn.outputs.coco_document import Categories
@@ -24,6 +25,7 @@ from fcn.server.protocols.segment_form import Form, Output, read_form
 from fcn.server.request_body import read_body
 from fcn.server.served_models import ServedModels
 from fcn.server.service import Service
+from fcn.server.validation import shorten
 
 _FILE_NAME = "image"
 """Of the image in a COCO document: the server does not know its name."""
@@ -145,13 +147,14 @@ def segment_routes(models: ServedModels[Service]) -> APIRouter:
 async def _segment(service: Service, request: Request, form: Form, version: int | None) -> Response:
     data = await read_body(request)
     if request.headers.get("content-type", "").lower().startswith("multipart/"):
-        raise ServerError(
-            ErrorKind.UNSUPPORTED_MEDIA_TYPE,
-            "Expected an image file as body. Received: a form. Send the file itself, in curl with "
-            "--data-binary @FILE.",
-        )
+        raise _expected_file(ErrorKind.UNSUPPORTED_MEDIA_TYPE, "a form")
     try:
         segmented = await service.segment(data, partial(_encode, form), version)
+    except ServerError as error:
+        received = _not_a_file(data) if error.kind is ErrorKind.BAD_REQUEST else None
+        if received is None:
+            raise
+        raise _expected_file(error.kind, received) from error
     except TooManyCornersError:
         raise ServerError(
             ErrorKind.TOO_LARGE,
@@ -172,6 +175,29 @@ async def _segment(service: Service, request: Request, form: Form, version: int 
         ),
     }
     return Response(content, headers=headers, media_type=_MEDIA_TYPES.get(form.output, JSON))
+
+
+def _not_a_file(data: bytes) -> str | None:
+    """Returns what a body is that is no file of an image; None if it begins as one.
+
+    Example:
+        >>> _not_a_file(b""), _not_a_file(b"image.jpg"), _not_a_file(b"BM6")
+        ('nothing', 'the text "image.jpg"', None)
+    """
+    start = data[:START_BYTES]
+    if not start:
+        return "nothing"
+    if find_form(start) is not None:
+        return None
+    return f"the text {shorten(start.decode())}" if start.isascii() else f"{len(data)} other bytes"
+
+
+def _expected_file(kind: ErrorKind, received: str) -> ServerError:
+    return ServerError(
+        kind,
+        f"Expected an image file ({IMAGE_FORMATS}) as body. Received: {received}. Send the file itself, in "
+        "curl with --data-binary @FILE.",
+    )
 
 
 def _area_headers(areas: Mapping[str, float]) -> dict[str, str]:
