@@ -88,6 +88,8 @@ def _list(options: argparse.Namespace) -> None:
             *([f"  here: {path}"] if path is not None else []),
             *([f"  imported: {imported}"] if imported.exists() else []),
         )
+    named = {net.class_names: f"{net.num_classes} classes" for net in NETS.values() if not net.is_classifier}
+    print_lines("", *(f"{number}: {', '.join(names)}" for names, number in named.items()))
     print_lines("", f"Files are kept in {cache.folder}; set FCN_WEIGHTS to choose another folder.")
 
 
@@ -99,6 +101,7 @@ def _document(name: str, net: "PublishedNet", cache: "WeightCache") -> dict[str,
         "name": name,
         "title": net.title,
         "classes": net.num_classes,
+        "class_names": list(net.class_names),
         "score": net.score or None,
         "file": net.file.name,
         "format": net.format,

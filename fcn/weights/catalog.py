@@ -7,6 +7,7 @@ such as most checksums of Caffe's files, is None.
 from typing import TYPE_CHECKING, NamedTuple
 
 from fcn.system.download.file import Checksum, PublishedFile
+from fcn.weights.published.sources import DILATED_SOURCES, SOURCES
 
 if TYPE_CHECKING:  # it imports readers
     from fcn.weights.reader import Format
@@ -56,6 +57,12 @@ class PublishedNet(NamedTuple):
     def is_classifier(self) -> bool:
         """Whether it labels no pixels, but a training can start from it."""
         return self.num_classes is None
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of its classes in the order of their ids; none for a classifier."""
+        sources = DILATED_SOURCES | SOURCES  # where both have a number, its classes are the same
+        return () if self.num_classes is None else sources[self.num_classes].class_names
 
     @property
     def size(self) -> int:

@@ -61,6 +61,8 @@ def test_the_list_has_all_that_is_known(folder: Path, tmp_path: Path, capsys) ->
     assert "fcn8s-voc: FCN-8s, Pascal VOC, 21 classes; 65.5% mean IoU on seg11valid" in output
     assert "MD5 c03b2953ebd846c270da1a8e8f200c09 (wkentaro/fcn)" in output
     assert "no public checksum" in output
+    assert "\n21 classes: background, aeroplane, " in output
+    assert "\n11 classes: building, tree, " in output
     assert f"Files are kept in {folder}" in output
     assert "here: " not in output
     folder.mkdir()
@@ -104,6 +106,8 @@ def test_the_list_is_there_for_machines(folder: Path, capsys) -> None:
         "63.6% mean IoU on seg11valid",
     )
     assert net["license"]["commercial_use"] == "yes"
+    for listed in document["nets"]:
+        assert len(set(listed["class_names"])) == (listed["classes"] or 0)
 
 
 def test_get_verify_and_remove(folder: Path, thin_net_file: bytes, capsys) -> None:
