@@ -12,7 +12,7 @@
 #
 # infer.py on a GPU: docker build --build-arg REQUIREMENTS=gpu -t fcn-gpu ., and run it with --gpus all.
 # On several GPUs: train.py ... --set train.devices=all. With JAX or PyTorch, installed in an image built on
-# fcn-train: --env KERAS_BACKEND=jax. On several hosts: --network host and --env of each variable in README.md, "GPU".
+# fcn-train: --env KERAS_BACKEND=jax. On several hosts: --network host and --env of each variable in docs/gpu.md.
 #
 # BASE_IMAGE is any Debian or Ubuntu with Python 3.11 to 3.13 and its venv. To install packages from your own
 # mirror: docker build --secret id=pip,src=pip.conf ...; the file is not stored in an image.

@@ -62,7 +62,8 @@ def find_all(
         places = ", ".join(
             "the list" if isinstance(given, PathList) else shown_place(str(given)) for given in inputs
         )
-        there = f" There are {describe_others(others)}." if others else ""
+        verb = "is" if others.total() == 1 else "are"
+        there = f" There {verb} {describe_others(others)}." if others else ""
         nothing = f"{places}: no images found. Expected {FORMATS}, at any depth.{there}"
         raise DataError(*(reasons or [nothing]))
 
