@@ -45,6 +45,7 @@ def add_parser(commands: Commands) -> None:
         "Label images and videos.",
         "python infer.py runs/voc images/ --output labels --overlay",
     )
+    infer.set_defaults(when_interrupted="The same command goes on from there.")
     infer.add_argument("model", type=Path, metavar="MODEL", help=MODEL_HELP)
     infer.add_argument(
         "inputs",

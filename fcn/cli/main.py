@@ -115,7 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         print_notice(f"Error: {message}")
         sys.exit(2)
     except KeyboardInterrupt:
-        print_notice("Interrupted. What was written so far is intact.")
+        then = getattr(options, "when_interrupted", "")  # of commands that go on where they were stopped
+        print_notice(f"Interrupted. What was written so far is intact. {then}".rstrip())
         sys.exit(130)
     finally:
         stop_signals.close()

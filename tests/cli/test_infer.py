@@ -235,6 +235,32 @@ def test_a_job_goes_on_with_other_memory(model_path: Path, folder: Path, tmp_pat
     assert kept == ["3.5", "3.5", "3.0"]
 
 
+class Interrupting(io.RawIOBase):
+    """A list whose reader is interrupted, as by Ctrl-C."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, _: object) -> int:
+        signal.raise_signal(signal.SIGINT)
+        return 0
+
+
+def test_who_interrupts_it_is_told_how_to_go_on(
+    model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Interrupting())))
+    try:
+        code, output, errors = run([model_path, "-", "--output", tmp_path / "labels"], capsys)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (code, output) == (130, "")
+    assert errors.endswith(
+        "Interrupted. What was written so far is intact. The same command goes on from there.\n"
+    )
+
+
 def test_a_list_comes_from_stdin(
     model_path: Path, folder: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
