@@ -10,6 +10,7 @@ from fcn.errors import ConfigError, RunError
 from fcn.pages.percent import percent
 from fcn.runs.folder import RunFolder
 from fcn.system.backend import start_backend
+from fcn.system.json_files import read_json_file
 from fcn.system.remedies import as_started, resume_run
 from fcn.system.shell import quoted
 from fcn.system.text import print_json, print_lines
@@ -87,6 +88,7 @@ def run(options: argparse.Namespace) -> None:
         print_json(document | {"run": str(folder.path), "data_wait": none_for_nan(result.data_wait)})
         return
     print_scores(result.evaluation, names, f"best checkpoint on {config.data.val_split}")
+    _print_best_step(folder)
     if options.profile:
         wait = none_for_nan(result.data_wait)
         print_lines(
@@ -102,6 +104,21 @@ def run(options: argparse.Namespace) -> None:
         f"Next: {as_started('python infer.py')} {shown} IMAGES --output LABELS --overlay",
         f"      {as_started('python -m fcn')} export {shown} EXPORT",
     )
+
+
+def _print_best_step(run: RunFolder) -> None:
+    """Says so if the best checkpoint is not the last that was scored, so that its scores are others."""
+    from fcn.runs.log import scored_steps
+
+    try:
+        best = int(read_json_file(run.scores)["step"])
+    except (OSError, ValueError, TypeError, KeyError):  # an older version wrote no step
+        return
+    last = max(scored_steps(run.log), default=best)
+    if best < last:
+        print_lines(
+            f"These are the scores after step {best:,}, the best; those after step {last:,} are not higher."
+        )
 
 
 def _find_training(options: argparse.Namespace) -> tuple[Config, Path]:

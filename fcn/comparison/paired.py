@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from fcn.comparison.result import NetResult
-from fcn.evaluation.bootstrap import Interval, interval
+from fcn.evaluation.bootstrap import FEW_IMAGES, Interval, interval
+from fcn.system.text import counted
 
 
 class Difference(NamedTuple):
@@ -21,12 +22,14 @@ class Difference(NamedTuple):
         other: Name of another net.
         mean_iou: By how much that of the best is higher, 0 to 1.
         ends: The 95% interval of the difference.
+        num_images: Number of images that both were scored on.
     """
 
     best: str
     other: str
     mean_iou: float
     ends: Interval
+    num_images: int
 
     @property
     def may_be_chance(self) -> bool:
@@ -37,13 +40,14 @@ class Difference(NamedTuple):
         """Returns a sentence.
 
         Example:
-            >>> Difference("8s", "16s", 0.012, Interval(0.004, 0.021)).describe()
+            >>> Difference("8s", "16s", 0.012, Interval(0.004, 0.021), 100).describe()
             '8s beats 16s by 1.2 percentage points of mean IoU, 95% interval 0.4 to 2.1.'
         """
         points, low, high = (100 * value for value in (self.mean_iou, *self.ends))
         chance = " That may be chance." if self.may_be_chance else ""
         difference = f"{self.best} beats {self.other} by {points:.1f} percentage points of mean IoU"
-        return f"{difference}, 95% interval {low:.1f} to {high:.1f}.{chance}"
+        few = f" from {counted(self.num_images, 'image')} only" if self.num_images < FEW_IMAGES else ""
+        return f"{difference}, 95% interval {low:.1f} to {high:.1f}{few}.{chance}"
 
 
 def compare_with_best(nets: Sequence[NetResult]) -> list[Difference]:
@@ -59,7 +63,11 @@ def compare_with_best(nets: Sequence[NetResult]) -> list[Difference]:
     best = max(range(len(nets)), key=scores.__getitem__)
     return [
         Difference(
-            nets[best].name, net.name, scores[best] - scores[index], interval(draws[best] - draws[index])
+            nets[best].name,
+            net.name,
+            scores[best] - scores[index],
+            interval(draws[best] - draws[index]),
+            len(net.evaluation.images),
         )
         for index, net in enumerate(nets)
         if index != best

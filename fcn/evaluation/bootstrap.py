@@ -18,6 +18,9 @@ DRAWS = 1000
 """Number of draws: the ends of an interval of 95% are then the 25th from below and from above."""
 _SHARE = 0.95
 
+FEW_IMAGES = 10
+"""Fewer images than these say little of others: they differ more than their pixels."""
+
 Floats = npt.NDArray[np.float64]
 
 

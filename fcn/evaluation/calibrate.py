@@ -13,6 +13,7 @@ from fcn.data.image_io import Pixels
 from fcn.data.leaks import digest_example
 from fcn.data.voc import Example, read_example
 from fcn.errors import DataError, RunError
+from fcn.evaluation.bootstrap import FEW_IMAGES
 from fcn.evaluation.calibration import Calibration, CalibrationSums
 from fcn.evaluation.scored_split import check_classes, read_scored
 from fcn.evaluation.temperature_fit import HIGHEST, LOWEST, TemperatureFit
@@ -28,9 +29,6 @@ from fcn.system.progress import track
 from fcn.system.remedies import as_started
 from fcn.system.text import counted
 from fcn.weights.catalog import NETS
-
-_FEW_IMAGES = 10
-"""Fewer images to measure on say little of others: images differ more than their pixels."""
 
 
 class CalibrationReport(NamedTuple):
@@ -248,7 +246,7 @@ def _describe_few(fitted: int, measured: int) -> list[str]:
         >>> _describe_few(50, 50)
         []
     """
-    if measured >= _FEW_IMAGES:
+    if measured >= FEW_IMAGES:
         return []
     return [
         f"Fitted on {counted(fitted, 'image')} and measured on {measured}: others may need other "

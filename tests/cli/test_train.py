@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from fcn.cli.main import main
+from fcn.cli.train import _print_best_step
 from fcn.report.page import is_finished_report
-from fcn.runs.log import read_log
+from fcn.runs.folder import RunFolder
+from fcn.runs.log import COLUMNS, read_log
 
 pytestmark = pytest.mark.usefixtures("eager")
 
@@ -114,3 +116,16 @@ def test_a_run_without_its_last_report_is_not_finished(
     assert run("--resume", tmp_path / "run") == 0
     assert "finished at" not in capsys.readouterr().out
     assert is_finished_report(report)
+
+
+@pytest.mark.parametrize(("scores", "told"), [('{"step": 2}', True), ('{"step": 4}', False), ("{}", False)])
+def test_scores_that_are_not_the_last_are_said(
+    scores: str, told: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = RunFolder(tmp_path)
+    found.scores.write_text(scores)
+    rows = [",".join(COLUMNS), *(f"{step},,,,,0.5,0.5,0.{step},0.5,1" for step in (2, 4))]
+    found.log.write_text("\n".join(rows) + "\n")
+    _print_best_step(found)
+    line = "These are the scores after step 2, the best; those after step 4 are not higher.\n"
+    assert capsys.readouterr().out == told * line

@@ -61,6 +61,7 @@ def test_each_net_is_compared_with_the_best(comparison: Comparison, capsys: pyte
     print_comparison(changed)
     printed = capsys.readouterr().out.splitlines()
     assert [one.describe() for one in found] == printed[-2:]
+    assert all(" from 3 images only." in line for line in printed[-2:])
     document = comparison_document(changed, [])
     assert [(one["best"], one["other"]) for one in document["differences"]] == [("b", "a"), ("b", "c")]
 

@@ -40,7 +40,7 @@ def near_copies(
         f"{len(pairs)} of {counted(len(val), 'validation image')} "
         f"{'looks' if len(pairs) == 1 else 'look'} nearly like a training image, as neighboring frames of a "
         "video or parts of one photo do. Scores will be too good for other images: keep what belongs "
-        "together in one split."
+        "together in one split, as --group-by of data import does by the names."
     )
     return [Finding("near-duplicates", False, text, files)]
 
