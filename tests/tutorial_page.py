@@ -92,7 +92,7 @@ def missing_programs(page: Path) -> list[str]:
     return [name for name in _MAY_BE_MISSING if name in words and shutil.which(name) is None]
 
 
-class Wishes(NamedTuple):
+class OutputOptions(NamedTuple):
     """What of an output is shown, and how it is compared.
 
     Attributes:
@@ -111,7 +111,7 @@ class Wishes(NamedTuple):
     percentages: float = 0.0
 
 
-def read_wishes(note: str) -> Wishes:
+def read_output_options(note: str) -> OutputOptions:
     """Returns what a comment `output` asks for."""
     without = tuple(re.findall(r'without "([^"]+)"', note))
     rest = re.sub(r'without "[^"]+"', "", note)
@@ -129,15 +129,15 @@ def read_wishes(note: str) -> Wishes:
             last = int(found[1])
         else:
             raise PageError(f"Not understood in a comment: output: {note}")
-    return Wishes(0 if first is None and last else first, last, without, numbers, percentages)
+    return OutputOptions(0 if first is None and last else first, last, without, numbers, percentages)
 
 
-def select(lines: list[str], wishes: Wishes) -> list[str]:
+def select(lines: list[str], options: OutputOptions) -> list[str]:
     """Returns the lines of an output that a page shows."""
-    lines = [line for line in lines if not any(text in line for text in wishes.without)]
-    if wishes.first is None or wishes.first + wishes.last >= len(lines):
+    lines = [line for line in lines if not any(text in line for text in options.without)]
+    if options.first is None or options.first + options.last >= len(lines):
         return lines
-    begin, end = lines[: wishes.first], lines[len(lines) - wishes.last :]
+    begin, end = lines[: options.first], lines[len(lines) - options.last :]
     return [*begin, "...", *end] if begin else end
 
 
@@ -145,7 +145,7 @@ TIME = re.compile(r"\b\d+(\.\d+)? ?(images/s|seconds?|s|ms|minutes?|min|hours?)\
 NUMBER = re.compile(r"(\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?)")
 
 
-def is_alike(shown: str, printed: str, wishes: Wishes) -> bool:
+def matches(shown: str, printed: str, options: OutputOptions) -> bool:
     """Returns whether two lines are equal but for spaces, rules of tables, times and tolerated numbers."""
     tokens = []
     for line in (shown, printed):
@@ -155,16 +155,16 @@ def is_alike(shown: str, printed: str, wishes: Wishes) -> bool:
     if [part.strip() for part in first[::2]] != [part.strip() for part in second[::2]]:
         return False
     numbers = zip(first[1::2], second[1::2], first[2::2], strict=True)
-    return all(_is_near(*pair, behind.startswith("%"), wishes) for *pair, behind in numbers)
+    return all(_is_near(*pair, behind.startswith("%"), options) for *pair, behind in numbers)
 
 
-def _is_near(shown: str, printed: str, is_percentage: bool, wishes: Wishes) -> bool:
+def _is_near(shown: str, printed: str, is_percentage: bool, options: OutputOptions) -> bool:
     difference = abs(float(shown.replace(",", "")) - float(printed.replace(",", "")))
-    vary = wishes.numbers == float("inf")
+    vary = options.numbers == float("inf")
     if is_percentage:
-        return difference <= (wishes.percentages or (wishes.numbers if vary else 0))
+        return difference <= (options.percentages or (options.numbers if vary else 0))
     is_count = "." not in shown and "." not in printed
-    return difference <= (0 if is_count and not vary else wishes.numbers)
+    return difference <= (0 if is_count and not vary else options.numbers)
 
 
 def compare(block: Block, printed: list[str]) -> None:
@@ -173,10 +173,10 @@ def compare(block: Block, printed: list[str]) -> None:
     Raises:
         PageError: If they differ.
     """
-    wishes = read_wishes(block.notes.get("output", ""))
-    shown, printed = block.content.splitlines(), select(printed, wishes)
+    options = read_output_options(block.notes.get("output", ""))
+    shown, printed = block.content.splitlines(), select(printed, options)
     alike = len(shown) == len(printed) and all(
-        is_alike(*pair, wishes) for pair in zip(shown, printed, strict=True)
+        matches(*pair, options) for pair in zip(shown, printed, strict=True)
     )
     if not alike:
         raise PageError(
@@ -223,7 +223,7 @@ def run_page(page: Path, folder: Path, write: bool = False, python: Path = Path(
             elif block.kind in ("bash", "python"):
                 printed = session.run(block.kind, block.content)
             elif block.kind == "text" and write:
-                chosen = select(printed, read_wishes(block.notes.get("output", "")))
+                chosen = select(printed, read_output_options(block.notes.get("output", "")))
                 lines[block.first + shift : block.last + shift] = chosen
                 shift += len(chosen) - (block.last - block.first)
             elif block.kind == "text":

@@ -20,6 +20,8 @@
       }
     }
     document.querySelectorAll(".md-path").forEach((path) => set(path, { "aria-label": "Path" }));
+    // The empty corner of a table is the heading of nothing.
+    document.querySelectorAll(".md-typeset th:empty").forEach((corner) => set(corner, { role: "cell" }));
     // The theme takes the button that copies code for navigation.
     document.querySelectorAll(".md-code__nav").forEach((buttons) => set(buttons, { role: "none" }));
   };

@@ -99,8 +99,8 @@ def run(options: argparse.Namespace) -> None:
         classes, notes = find_classes(options.source, labeled, names_in, names or of_job)
         if waiting:
             notes.append(f"the job is not finished; images that are not labeled yet: {waiting}")
-    wishes = ExportOptions(options.format, options.background, options.rle, options.label_orientation)
-    exported = export_labels(labeled, classes, wishes, options.output)
+    export_options = ExportOptions(options.format, options.background, options.rle, options.label_orientation)
+    exported = export_labels(labeled, classes, export_options, options.output)
     notes += exported.notes
     if options.json:
         document = exported._asdict() | {"output": str(options.output), "format": options.format}

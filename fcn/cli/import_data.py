@@ -110,7 +110,7 @@ def add_parser(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> None:
     """Imports labels."""
     from fcn.labels.exporting.class_names import list_names
-    from fcn.labels.importing.choice import Wishes
+    from fcn.labels.importing.choice import ClassOptions
     from fcn.labels.importing.importer import ImportOptions, describe, plan_import, write_import
     from fcn.labels.importing.place import open_sources
     from fcn.labels.importing.recognition import READERS
@@ -123,7 +123,7 @@ def run(options: argparse.Namespace) -> None:
         raise ConfigError(f"--format {options.format}: expected one of {', '.join(READERS)}.")
     renamed = [_pair(text, "--map") for text in options.map]
     renamed += [(old, new) for text in options.merge for old, new in _merged(text)]
-    wishes = Wishes(
+    class_options = ClassOptions(
         () if options.classes is None else list_names(options.classes),
         tuple(renamed),
         tuple(options.void),
@@ -135,7 +135,7 @@ def run(options: argparse.Namespace) -> None:
         division = Division(options.val or 0.2, options.test or 0.0, options.seed, options.group_by)
     import_options = ImportOptions(
         options.format,
-        wishes,
+        class_options,
         division,
         options.fit,
         options.strip_metadata,

@@ -149,7 +149,7 @@ class Failed(NamedTuple):
     reason: str
 
 
-def do_when_asked(task: Task, connection: Connection) -> None:
+def run_on_request(task: Task, connection: Connection) -> None:
     """Sends `Ready` once, and then answers each request with `Done` or `Failed`, until the parent ends.
 
     Args:

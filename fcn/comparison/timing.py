@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import NamedTuple
 
-from fcn.comparison.timed_process import Done, Failed, Ready, Task, do_when_asked
+from fcn.comparison.timed_process import Done, Failed, Ready, Task, run_on_request
 from fcn.system.memory import available_bytes
 from fcn.system.progress import track_count
 from fcn.system.text import print_notice, print_step
@@ -110,7 +110,7 @@ class _Process:
         # A fork would inherit this process' memory, and a TensorFlow that hangs.
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=do_when_asked, args=(task, theirs), daemon=True)
+        self._process = context.Process(target=run_on_request, args=(task, theirs), daemon=True)
         self._process.start()
         theirs.close()
 

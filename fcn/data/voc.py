@@ -77,21 +77,21 @@ def read_classes(
     if colors is not None and len({*colors}) == len(colors):
         return Classes(names, colors)
     palette = _find_palette(root)
-    if palette is None or len(palette) < len(names) or not tells_apart(palette[: len(names)]):
+    if palette is None or len(palette) < len(names) or not are_distinct(palette[: len(names)]):
         return Classes.named(names)
     return Classes.with_palette(names, palette)
 
 
-def tells_apart(colors: npt.NDArray[np.uint8]) -> bool:
+def are_distinct(colors: npt.NDArray[np.uint8]) -> bool:
     """Returns whether colors differ visibly; those of a ramp of grays, `(1, 1, 1)` and so on, do not.
 
     Args:
         colors: `uint8[N, 3]`, RGB.
 
     Example:
-        >>> tells_apart(np.array([[0, 0, 0], [255, 255, 255]], np.uint8))
+        >>> are_distinct(np.array([[0, 0, 0], [255, 255, 255]], np.uint8))
         True
-        >>> tells_apart(np.array([[0, 0, 0], [1, 1, 1]], np.uint8))
+        >>> are_distinct(np.array([[0, 0, 0], [1, 1, 1]], np.uint8))
         False
     """
     values = colors.astype(int)

@@ -9,7 +9,7 @@ import pytest
 from fcn.classes import VOC_CLASS_NAMES, Classes, voc_palette
 from fcn.data.class_names import find_names
 from fcn.data.image_io import encode_label
-from fcn.data.voc import read_classes, tells_apart
+from fcn.data.voc import are_distinct, read_classes
 from fcn.errors import DataError
 
 VOC_IMAGES = ("2007_000032", "2011_003276")
@@ -143,5 +143,5 @@ def test_colors_that_cannot_be_told_apart_become_those_of_voc(
 
 def test_few_grays_and_few_colors_can_be_told_apart() -> None:
     for colors in ([[0, 0, 0], [255, 255, 255]], [[0, 0, 0], [85, 85, 85], [170, 170, 170]], [[5, 5, 5]]):
-        assert tells_apart(np.array(colors, np.uint8))
-    assert tells_apart(voc_palette()[:21])
+        assert are_distinct(np.array(colors, np.uint8))
+    assert are_distinct(voc_palette()[:21])

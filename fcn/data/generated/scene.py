@@ -46,7 +46,7 @@ def draw_scene(
     angle = rng.uniform(0, 2 * np.pi)
     light = np.array([np.cos(angle), np.sin(angle), rng.uniform(0.6, 1.1)], np.float32)
     light /= np.linalg.norm(light)
-    canvas = _litter(rng, _ground(rng, size), light)
+    canvas = _draw_litter(rng, _ground(rng, size), light)
     numbers = np.zeros(size, np.uint8)
     ids = [0]
     placed: list[tuple[float, float, float]] = []
@@ -100,7 +100,7 @@ def _ground(rng: np.random.Generator, size: tuple[int, int]) -> Array:
     return ground
 
 
-def _litter(rng: np.random.Generator, canvas: Array, light: Array) -> Array:
+def _draw_litter(rng: np.random.Generator, canvas: Array, light: Array) -> Array:
     """Returns the canvas, `float32[H, W, 3]`, with plain patches, strokes and crumbs of no class."""
     height, width = canvas.shape[:2]
     painted = np.clip(canvas * 255, 0, 255).astype(np.uint8)

@@ -25,7 +25,7 @@ class _Call(NamedTuple):
     work: Work
 
 
-class _Seat:
+class _Slot:
     """A place for one actor after another, and the calls of the present one, in order."""
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class ActorPool:
         self._ray = ray
         self._request, self._queue, self._check = request, queue, check
         self._class = ray.remote(num_cpus=share.cpus, num_gpus=share.gpus or None)(Labeler)
-        self._seats = [_Seat() for _ in range(share.actors)]
+        self._slots = [_Slot() for _ in range(share.actors)]
         self._needs = "1 GPU" if share.gpus else counted(share.cpus, "CPU")
         self._has_waited = False
         errors = ray.exceptions
@@ -82,22 +82,22 @@ class ActorPool:
         """
         try:
             while self._give_work():
-                heads = {head: seat for seat in self._seats if (head := seat.head()) is not None}
+                heads = {head: slot for slot in self._slots if (head := slot.head()) is not None}
                 self._wait_for_one([*heads])
                 # All that are ready, so that none has to wait for the others.
                 ready, _ = self._ray.wait([*heads], num_returns=len(heads), timeout=0)
                 for head in ready:
                     yield from self._read(heads[head])
-            ended = [seat.actor.end.remote() for seat in self._seats if seat.is_open]
+            ended = [slot.actor.end.remote() for slot in self._slots if slot.is_open]
             if ended:
                 self._ray.wait(ended, num_returns=len(ended), timeout=_END_SECONDS)
         finally:
-            for seat in self._seats:
-                self._end_actor(seat)
+            for slot in self._slots:
+                self._end_actor(slot)
 
     def _wait_for_one(self, heads: list[Any]) -> None:
         """Waits for an answer, and says once what it waits for if no actor has found a place so far."""
-        is_waiting = not self._has_waited and not any(seat.is_open for seat in self._seats)
+        is_waiting = not self._has_waited and not any(slot.is_open for slot in self._slots)
         ready, _ = self._ray.wait(heads, num_returns=1, timeout=_ROOM_SECONDS if is_waiting else None)
         if not ready:
             self._has_waited = True
@@ -111,66 +111,66 @@ class ActorPool:
     def _give_work(self) -> bool:
         """Gives each open actor its calls, and starts others; returns whether there is any work."""
         for number in range(_MAX_CALLS):
-            for seat in self._seats:
-                if seat.is_open and len(seat.calls) == number and (work := self._queue.take()):
-                    seat.calls.append(_Call(seat.actor.label.remote(work.batches), work))
-        missing = [seat for seat in self._seats if seat.actor is None]
-        opening = sum(seat.opening is not None for seat in self._seats)
+            for slot in self._slots:
+                if slot.is_open and len(slot.calls) == number and (work := self._queue.take()):
+                    slot.calls.append(_Call(slot.actor.label.remote(work.batches), work))
+        missing = [slot for slot in self._slots if slot.actor is None]
+        opening = sum(slot.opening is not None for slot in self._slots)
         # What waits for the actors that are opening is not given to them yet: a cluster may have no room.
-        for seat in missing[: max(0, self._queue.waiting(opening + len(missing)) - opening)]:
-            seat.actor = self._class.remote(self._request)
-            seat.opening = seat.actor.open.remote()
-        return any(seat.calls for seat in self._seats) or self._queue.waiting(1) > 0
+        for slot in missing[: max(0, self._queue.waiting(opening + len(missing)) - opening)]:
+            slot.actor = self._class.remote(self._request)
+            slot.opening = slot.actor.open.remote()
+        return any(slot.calls for slot in self._slots) or self._queue.waiting(1) > 0
 
-    def _read(self, seat: _Seat) -> Iterator[Result]:
+    def _read(self, slot: _Slot) -> Iterator[Result]:
         """Reads the next answer of an actor; yields it if it is for a batch."""
         try:
-            if seat.opening is not None:
-                self._check(_raised(self._ray.get(seat.opening)))
-                seat.opening, seat.deaths = None, 0
+            if slot.opening is not None:
+                self._check(_raised(self._ray.get(slot.opening)))
+                slot.opening, slot.deaths = None, 0
                 return
-            call = seat.calls[0]
+            call = slot.calls[0]
             answer = next(call.answers, None)
             if answer is None:
-                seat.calls.popleft()
+                slot.calls.popleft()
                 _check_complete(call.work)
                 return
             result = _raised(self._ray.get(answer))
         except self._deaths as error:
             if getattr(error, "actor_init_failed", False):  # it has no such class: it would die each time
                 raise
-            yield from self._replace(seat)
+            yield from self._replace(slot)
             return
-        seat.calls[0] = call._replace(work=call.work._replace(batches=call.work.batches[1:]))
+        slot.calls[0] = call._replace(work=call.work._replace(batches=call.work.batches[1:]))
         self._queue.note_success()
         yield result
 
-    def _replace(self, seat: _Seat) -> Iterator[Result]:
+    def _replace(self, slot: _Slot) -> Iterator[Result]:
         """Takes back what a dead actor had; yields the outcome of an image that is to blame.
 
         Raises:
             BackendError: If it is one of many images, or actors die when they are opened.
         """
-        was_open = seat.is_open
-        self._end_actor(seat)
+        was_open = slot.is_open
+        self._end_actor(slot)
         if not was_open:
-            seat.deaths += 1
-            if seat.deaths == MAX_OPENINGS:
+            slot.deaths += 1
+            if slot.deaths == MAX_OPENINGS:
                 raise died_while_opening("--ray: an actor", REMEDY)
             return
-        first, *others = [call.work for call in seat.calls]
-        seat.calls.clear()
+        first, *others = [call.work for call in slot.calls]
+        slot.calls.clear()
         for work in reversed(others):
             self._queue.put_back(work)
         # Without batches, it died after its last answer.
         if first.batches and (outcome := self._queue.count_death(first)):
             yield Result([], [outcome])
 
-    def _end_actor(self, seat: _Seat) -> None:
-        if seat.actor is not None:
+    def _end_actor(self, slot: _Slot) -> None:
+        if slot.actor is not None:
             with suppress(self._ray.exceptions.RayError, ValueError):
-                self._ray.kill(seat.actor)
-        seat.actor = seat.opening = None
+                self._ray.kill(slot.actor)
+        slot.actor = slot.opening = None
 
 
 def _raised(answer: Any) -> Any:

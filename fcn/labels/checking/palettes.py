@@ -9,7 +9,7 @@ import numpy as np
 from fcn.classes import Color
 from fcn.data.examination import Facts
 from fcn.data.split_list import Example
-from fcn.data.voc import tells_apart
+from fcn.data.voc import are_distinct
 from fcn.labels.checking.finding import Finding
 from fcn.system.remedies import as_started
 from fcn.system.text import counted
@@ -117,7 +117,7 @@ def _is_colored(colors: dict[int, Color]) -> bool:
     """Returns whether a palette shows something: not a ramp of grays, in which a color is only the id."""
     if all(color == (index, index, index) for index, color in colors.items()):
         return False
-    return tells_apart(np.array([*colors.values()], np.uint8))
+    return are_distinct(np.array([*colors.values()], np.uint8))
 
 
 def _rgb(color: Color) -> str:

@@ -30,8 +30,8 @@ from fcn.system.text import counted
 _SHOWN = 12
 
 
-class Wishes(NamedTuple):
-    """Wishes of the user about classes. Classes of the source go by name, id or color.
+class ClassOptions(NamedTuple):
+    """Options of the user about classes. Classes of the source go by name, id or color.
 
     Attributes:
         names: Names of the classes, in the order of their ids; empty for those of the source.
@@ -82,40 +82,40 @@ class Choice(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def choose_classes(source: Source, tally: Tally, wishes: Wishes) -> Choice:
+def choose_classes(source: Source, tally: Tally, options: ClassOptions) -> Choice:
     """Returns what becomes of each class of a source.
 
     Raises:
         DataError: If a name is unknown, a class has no place among the names, or there are too many.
     """
-    named = _named_keys(wishes)
-    source, notes = drop_background(source, tally, {*_named_texts(wishes), *wishes.names})
+    named = _named_keys(options)
+    source, notes = drop_background(source, tally, {*_named_texts(options), *options.names})
     if WHITE not in named:
         source = name_white(source, tally)
-    main = main_keys(source, tally, named, wishes.color_tolerance)
+    main = main_keys(source, tally, named, options.color_tolerance)
     found = {key: source.classes.get(key) or name_key(source, key) for key in main}
     found |= {key: one for key, one in source.classes.items() if key not in found}
-    renamed = {_find(text, found, "--map or --merge"): name.strip() for text, name in wishes.renamed}
-    background = _background_key(found, wishes)
-    void = _void_keys(source, tally, found, wishes, renamed, background)
+    renamed = {_find(text, found, "--map or --merge"): name.strip() for text, name in options.renamed}
+    background = _background_key(found, options)
+    void = _void_keys(source, tally, found, options, renamed, background)
     # Spaces around a name are typed by mistake, and a list of classes does not keep them.
     new_names = {key: one.name.strip() for key, one in found.items() if key not in void}
     has_white = is_black_and_white(source, tally) and not {BACKGROUND_KEY, WHITE} & (void | renamed.keys())
-    if has_white and not source.classes and len(wishes.names) == 2:
-        new_names = dict(zip((BACKGROUND_KEY, WHITE), wishes.names, strict=True))
-    elif not source.classes and wishes.background is None:
-        new_names = _named_by_id(new_names, wishes.names)
+    if has_white and not source.classes and len(options.names) == 2:
+        new_names = dict(zip((BACKGROUND_KEY, WHITE), options.names, strict=True))
+    elif not source.classes and options.background is None:
+        new_names = _named_by_id(new_names, options.names)
     new_names |= renamed
     declared = {key: place for place, key in enumerate(source.classes)}
     order = sorted(new_names, key=lambda key: (key != background, declared.get(key, len(declared)), key))
-    names = wishes.names or tuple(dict.fromkeys(new_names[key] for key in order))
+    names = options.names or tuple(dict.fromkeys(new_names[key] for key in order))
     _check_names(new_names, names, tally)
     ids = {name: number for number, name in enumerate(names)}
     rows = [
         ChosenClass(key, one.name, one.color, VOID if key in void else ids.get(new_names[key], VOID))
         for key, one in sorted(found.items())
     ]
-    stray, stray_pixels = _stray(rows, tally, wishes.color_tolerance)
+    stray, stray_pixels = _stray(rows, tally, options.color_tolerance)
     if has_white and len(names) == 2 and {BACKGROUND_KEY, WHITE} <= new_names.keys():
         black, white = new_names[BACKGROUND_KEY], new_names[WHITE]
         notes.append(f"the masks hold 0 and 255 alone: 0 is {black!r} and 255 is {white!r}")
@@ -141,22 +141,22 @@ def to_class_ids(keys: Keys, choice: Choice) -> Pixels:
     return np.where(known[places] == keys, ids[places], VOID).astype(np.uint8)
 
 
-def _named_texts(wishes: Wishes) -> list[str]:
+def _named_texts(options: ClassOptions) -> list[str]:
     """Returns the names, ids and colors by which the user names classes of the source."""
-    background = [] if wishes.background is None else [wishes.background]
-    return [*(old for old, _ in wishes.renamed), *wishes.void, *background]
+    background = [] if options.background is None else [options.background]
+    return [*(old for old, _ in options.renamed), *options.void, *background]
 
 
-def _named_keys(wishes: Wishes) -> set[int]:
+def _named_keys(options: ClassOptions) -> set[int]:
     """Returns the keys that the user names by a color or number."""
-    texts = _named_texts(wishes)
+    texts = _named_texts(options)
     colors = {color_key(color) for text in texts if (color := parse_color(text)) is not None}
     return colors | {int(text) for text in texts if text.isdecimal() and len(text) < 6}
 
 
-def _background_key(found: Mapping[int, SourceClass], wishes: Wishes) -> int | None:
-    if wishes.background is not None:
-        return _find(wishes.background, found, "--background")
+def _background_key(found: Mapping[int, SourceClass], options: ClassOptions) -> int | None:
+    if options.background is not None:
+        return _find(options.background, found, "--background")
     return next((key for key in (BACKGROUND_KEY, color_key((0, 0, 0))) if key in found), None)
 
 
@@ -186,7 +186,7 @@ def _void_keys(
     source: Source,
     tally: Tally,
     found: Mapping[int, SourceClass],
-    wishes: Wishes,
+    options: ClassOptions,
     renamed: Mapping[int, str],
     background: int | None,
 ) -> set[int]:
@@ -195,9 +195,9 @@ def _void_keys(
     Raises:
         DataError: If a name is unknown, or another option keeps its class.
     """
-    void = {_find(text, found, "--void") for text in wishes.void}
+    void = {_find(text, found, "--void") for text in options.void}
     kept = set(renamed)
-    if wishes.background is not None and background is not None:
+    if options.background is not None and background is not None:
         kept.add(background)
     if both := void & kept:
         shown = found[min(both)].name

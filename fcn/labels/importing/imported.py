@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fcn.errors import FcnError
-from fcn.labels.importing.choice import Wishes
+from fcn.labels.importing.choice import ClassOptions
 from fcn.labels.importing.importer import DEFAULT_DIVISION, ImportOptions, Plan, plan_import, write_import
 from fcn.labels.importing.place import open_sources
 from fcn.labels.importing.text import class_rows, describe_plan, notes, title
@@ -90,14 +90,14 @@ def import_labels(
     """
     root = Path(root)
     clear_new_folder(root)
-    wishes = Wishes(tuple(classes), tuple((renamed or {}).items()), tuple(void), background)
+    class_options = ClassOptions(tuple(classes), tuple((renamed or {}).items()), tuple(void), background)
     division = None
     if val is not None or group_by is not None:
         share = DEFAULT_DIVISION.val if val is None else val
         division = DEFAULT_DIVISION._replace(val=share, group_by=group_by)
     named = [Path(one) for one in ([sources] if isinstance(sources, str | Path) else sources)]
     with _naming_arguments(), open_sources(named, root) as opened:
-        plan = plan_import(opened.paths, ImportOptions(wishes=wishes, division=division))
+        plan = plan_import(opened.paths, ImportOptions(classes=class_options, division=division))
         shown = [name_arguments(opened.name(note)) for note in plan.notes]
         plan = plan._replace(sources=tuple(named), notes=shown)
         write_import(plan, root)

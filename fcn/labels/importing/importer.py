@@ -15,7 +15,7 @@ from fcn.data.image_io import encode_label, read_file
 from fcn.data.metadata import check_strippable, strip_metadata
 from fcn.data.split_list import IMAGES, LABELS, SPLITS
 from fcn.errors import DataError
-from fcn.labels.importing.choice import Choice, Wishes, choose_classes, to_class_ids
+from fcn.labels.importing.choice import Choice, ClassOptions, choose_classes, to_class_ids
 from fcn.labels.importing.counting import Counted, Tally, count_keys, read_fitting_keys
 from fcn.labels.importing.doubts import describe_choice
 from fcn.labels.importing.joining import in_one_form, join_sources
@@ -48,7 +48,7 @@ class ImportOptions(NamedTuple):
 
     Attributes:
         form: Name of the form; None to recognize it.
-        wishes: Wishes of the user about classes.
+        classes: Options of the user about classes.
         division: How to divide; None for the splits of the source, or else `DEFAULT_DIVISION`.
         fit: What to do with masks of another size than their image, one of `fcn.labels.choices.FITS`.
         strip_metadata: Whether images are written without metadata, as `fcn.data.metadata` does.
@@ -56,7 +56,7 @@ class ImportOptions(NamedTuple):
     """
 
     form: str | None = None
-    wishes: Wishes = Wishes()
+    classes: ClassOptions = ClassOptions()
     division: Division | None = None
     fit: str = "refuse"
     strip_metadata: bool = False
@@ -109,7 +109,7 @@ def plan_import(sources: Sequence[Path], options: ImportOptions) -> Plan:
     if pattern is not None:
         check_groups(pattern, _possible_names(source.items))
     tally = count_keys(source.items, options.fit, options.label_orientation)
-    choice = choose_classes(source, tally, options.wishes)
+    choice = choose_classes(source, tally, options.classes)
     if options.strip_metadata:
         check_strippable([one.item.image for one in tally.counted])
     # They are counted while labels are read, which is done here and again when they are written.
@@ -172,7 +172,7 @@ def describe(plan: Plan) -> dict[str, Any]:
         "sources": [str(path.absolute()) for path in plan.sources],
         "form": plan.form,
         "options": {
-            **plan.options.wishes._asdict(),
+            **plan.options.classes._asdict(),
             "division": None if plan.options.division is None else plan.options.division._asdict(),
             "fit": plan.options.fit,
             "strip_metadata": plan.options.strip_metadata,

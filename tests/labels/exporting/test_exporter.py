@@ -18,7 +18,7 @@ from fcn.data.image_io import encode_label, read_label
 from fcn.data.orientation import upright
 from fcn.data.voc import read_classes, read_split
 from fcn.jobs.store import STORE_NAME, JobStore
-from fcn.labels.importing.choice import Wishes
+from fcn.labels.importing.choice import ClassOptions
 from fcn.labels.importing.importer import ImportOptions, plan_import, write_import
 
 CLASSES = Classes(("background", "wheel", "ant"), ((0, 0, 0), (10, 200, 30), (250, 0, 7)))
@@ -141,12 +141,12 @@ def test_an_implied_background_without_a_pixel_is_no_class_unless_it_is_named(ro
     plan = plan_import([tmp_path / "out"], ImportOptions())
     assert plan.choice.classes.names == ("zebra", "ant")
     assert any("no class 'background'; --background background adds it" in note for note in plan.notes)
-    for wishes in (
-        Wishes(background="background"),
-        Wishes(names=("background", "zebra", "ant")),
-        Wishes(renamed=(("background", "nothing"),)),
+    for class_options in (
+        ClassOptions(background="background"),
+        ClassOptions(names=("background", "zebra", "ant")),
+        ClassOptions(renamed=(("background", "nothing"),)),
     ):
-        plan = plan_import([tmp_path / "out"], ImportOptions(wishes=wishes))
+        plan = plan_import([tmp_path / "out"], ImportOptions(classes=class_options))
         assert plan.choice.classes.names[1:] == ("zebra", "ant")
         assert not any("no class 'background'" in note for note in plan.notes)
 
@@ -163,7 +163,7 @@ def test_a_few_pixels_without_a_shape_are_said(root, tmp_path, capsys, form):
     assert any("import it with --void background" in note for note in document["notes"])
     plan = plan_import([tmp_path / "out"], ImportOptions())
     assert any("became the class 'background', with the id 0" in note for note in plan.notes)
-    options = ImportOptions(wishes=Wishes(void=("background",)))
+    options = ImportOptions(classes=ClassOptions(void=("background",)))
     write_import(plan_import([tmp_path / "out"], options), tmp_path / "back")
     assert read_classes(tmp_path / "back").names == ("sky", "zebra", "ant")
     for found in labels_of(tmp_path / "back", "train", "val").values():

@@ -20,7 +20,7 @@ from fcn.data.orientation import upright
 from fcn.data.voc import read_classes, read_split
 from fcn.errors import ConfigError, DataError
 from fcn.labels.importing import importer
-from fcn.labels.importing.choice import Wishes
+from fcn.labels.importing.choice import ClassOptions
 from fcn.labels.importing.importer import ImportOptions, plan_import, write_import
 from fcn.labels.importing.splitting import Division
 
@@ -191,15 +191,15 @@ def test_twice_is_the_same(labelme, tmp_path):
 
 
 def test_classes_are_renamed_merged_left_out_and_ordered(labelme, tmp_path):
-    wishes = Wishes(renamed=(("cat", "animal"), ("dog", "animal")))
-    assert imported(run(tmp_path / "a", labelme, HALF._replace(wishes=wishes)))["one"].max() == 1
-    wishes = Wishes(names=("dog", "cat", "background"), void=("__ignore__",))
+    class_options = ClassOptions(renamed=(("cat", "animal"), ("dog", "animal")))
+    assert imported(run(tmp_path / "a", labelme, HALF._replace(classes=class_options)))["one"].max() == 1
+    class_options = ClassOptions(names=("dog", "cat", "background"), void=("__ignore__",))
     with pytest.raises(DataError, match="the source has no class '__ignore__'"):
-        plan_import([labelme], HALF._replace(wishes=wishes))
-    root = run(tmp_path / "b", labelme, HALF._replace(wishes=wishes._replace(void=())))
+        plan_import([labelme], HALF._replace(classes=class_options))
+    root = run(tmp_path / "b", labelme, HALF._replace(classes=class_options._replace(void=())))
     assert read_classes(root).names == ("dog", "cat", "background")
     assert (imported(root)["one"][4:7, 4:7] == 0).all()
-    root = run(tmp_path / "c", labelme, HALF._replace(wishes=Wishes(void=("dog",))))
+    root = run(tmp_path / "c", labelme, HALF._replace(classes=ClassOptions(void=("dog",))))
     assert read_classes(root).names == ("background", "cat")
     assert (imported(root)["one"][4:7, 4:7] == VOID).all()
 
@@ -209,7 +209,7 @@ def test_labels_in_two_forms_become_one_data_set_as_the_message_says(labelme, tm
     with pytest.raises(DataError, match="Expected one form of labels") as caught:
         plan_import([labelme, masks], HALF)
     assert "python -m fcn data export ROOT --format labelme --output FOLDER" in str(caught.value)
-    root = run(tmp_path / "alone", masks, HALF._replace(wishes=Wishes(names=("background", "dog"))))
+    root = run(tmp_path / "alone", masks, HALF._replace(classes=ClassOptions(names=("background", "dog"))))
     folder = tmp_path / "exported"
     assert command(["export", root, "--format", "labelme", "--output", folder], capsys)[0] == 0
     write_import(plan_import([labelme, folder], HALF), tmp_path / "both")
@@ -230,17 +230,19 @@ def test_two_labels_of_one_name_are_both_named(labelme, tmp_path):
 
 def test_names_in_the_order_of_ids_name_masks_of_ids(tmp_path):
     folder = make_masks(tmp_path / "source", [[[0, 1, 3]] * 4] * 4)
-    wishes = Wishes(names=("soil", "leaf", "stem", "weed"))
-    root = run(tmp_path / "a", folder, HALF._replace(wishes=wishes))
-    assert read_classes(root).names == wishes.names
+    class_options = ClassOptions(names=("soil", "leaf", "stem", "weed"))
+    root = run(tmp_path / "a", folder, HALF._replace(classes=class_options))
+    assert read_classes(root).names == class_options.names
     assert imported(root)["0"][0].tolist() == [0, 1, 3]
     # --map goes before, and the names that ids get without any may be put into another order.
-    renamed = Wishes(names=("leaf", "soil", "weed"), renamed=(("0", "soil"), ("1", "leaf"), ("3", "weed")))
-    assert imported(run(tmp_path / "b", folder, HALF._replace(wishes=renamed)))["0"][0].tolist() == [1, 0, 2]
-    ordered = Wishes(names=("id 3", "id 1", "background"))
-    assert imported(run(tmp_path / "c", folder, HALF._replace(wishes=ordered)))["0"][0].tolist() == [2, 1, 0]
+    renamed = ClassOptions(
+        names=("leaf", "soil", "weed"), renamed=(("0", "soil"), ("1", "leaf"), ("3", "weed"))
+    )
+    assert imported(run(tmp_path / "b", folder, HALF._replace(classes=renamed)))["0"][0].tolist() == [1, 0, 2]
+    ordered = ClassOptions(names=("id 3", "id 1", "background"))
+    assert imported(run(tmp_path / "c", folder, HALF._replace(classes=ordered)))["0"][0].tolist() == [2, 1, 0]
     with pytest.raises(DataError, match="--classes: has no 'id 3', which 4 images have"):
-        plan_import([folder], HALF._replace(wishes=Wishes(names=("soil", "leaf", "stem"))))
+        plan_import([folder], HALF._replace(classes=ClassOptions(names=("soil", "leaf", "stem"))))
 
 
 def test_classes_without_names_are_said(tmp_path):
@@ -249,50 +251,52 @@ def test_classes_without_names_are_said(tmp_path):
         "2 classes have no names in the source. Name them before you train: --map 'id 1=NAME', once for each"
     )
     assert told in plan_import([folder], HALF).notes
-    wishes = Wishes(renamed=(("1", "leaf"),))
+    class_options = ClassOptions(renamed=(("1", "leaf"),))
     told = "1 class has no name in the source. Name it before you train: --map 'id 3=NAME'"
-    assert told in plan_import([folder], HALF._replace(wishes=wishes)).notes
-    wishes = Wishes(renamed=(("1", "leaf"),), void=("3",))
-    assert not any("no name" in note for note in plan_import([folder], HALF._replace(wishes=wishes)).notes)
+    assert told in plan_import([folder], HALF._replace(classes=class_options)).notes
+    class_options = ClassOptions(renamed=(("1", "leaf"),), void=("3",))
+    assert not any(
+        "no name" in note for note in plan_import([folder], HALF._replace(classes=class_options)).notes
+    )
 
 
 @pytest.mark.parametrize(
-    ("wishes", "names", "ids"),
+    ("class_options", "names", "ids"),
     [
-        (Wishes(), ("background", "id 127"), [0, 1, VOID]),
-        (Wishes(renamed=(("id 255", "dog"),)), ("background", "id 127", "dog"), [0, 1, 2]),
-        (Wishes(background="255"), ("id 255", "background", "id 127"), [1, 2, 0]),
-        (Wishes(renamed=(("255", "dog"), ("127", "dog"))), ("background", "dog"), [0, 1, 1]),
+        (ClassOptions(), ("background", "id 127"), [0, 1, VOID]),
+        (ClassOptions(renamed=(("id 255", "dog"),)), ("background", "id 127", "dog"), [0, 1, 2]),
+        (ClassOptions(background="255"), ("id 255", "background", "id 127"), [1, 2, 0]),
+        (ClassOptions(renamed=(("255", "dog"), ("127", "dog"))), ("background", "dog"), [0, 1, 1]),
     ],
 )
-def test_255_is_a_class_if_an_option_says_so(wishes, names, ids, tmp_path):
+def test_255_is_a_class_if_an_option_says_so(class_options, names, ids, tmp_path):
     folder = make_masks(tmp_path, [[[0, 127, 255]] * 4] * 4)
-    root = run(tmp_path, folder, HALF._replace(wishes=wishes))
+    root = run(tmp_path, folder, HALF._replace(classes=class_options))
     assert read_classes(root).names == names
     assert imported(root)["0"][0].tolist() == ids
 
 
 def test_a_class_that_is_to_be_void_and_kept_is_refused(labelme):
-    wishes = Wishes(void=("cat",), renamed=(("cat", "animal"),))
+    class_options = ClassOptions(void=("cat",), renamed=(("cat", "animal"),))
     with pytest.raises(DataError, match="makes 'cat' void, and another option keeps it"):
-        plan_import([labelme], HALF._replace(wishes=wishes))
+        plan_import([labelme], HALF._replace(classes=class_options))
 
 
 @pytest.mark.parametrize(
-    ("wishes", "message"),
+    ("class_options", "message"),
     [
         (
-            Wishes(names=("background", "cta", "dog")),
+            ClassOptions(names=("background", "cta", "dog")),
             "has no 'cat', which 2 images have. The nearest is 'cta'",
         ),
-        (Wishes(renamed=(("dgo", "x"),)), "no class 'dgo'. The nearest is 'dog'"),
-        (Wishes(void=("#ff0000",)), "no class '#ff0000'"),
-        (Wishes(background="catt"), "no class 'catt'. The nearest is 'cat'"),
+        (ClassOptions(renamed=(("dgo", "x"),)), "no class 'dgo'. The nearest is 'dog'"),
+        (ClassOptions(void=("#ff0000",)), "no class '#ff0000'"),
+        (ClassOptions(background="catt"), "no class 'catt'. The nearest is 'cat'"),
     ],
 )
-def test_an_unknown_name_is_refused_with_the_nearest(wishes, message, labelme):
+def test_an_unknown_name_is_refused_with_the_nearest(class_options, message, labelme):
     with pytest.raises(DataError) as caught:
-        plan_import([labelme], HALF._replace(wishes=wishes))
+        plan_import([labelme], HALF._replace(classes=class_options))
     assert message in str(caught.value)
 
 
@@ -368,8 +372,10 @@ def test_names_that_differ_in_spelling_are_said(tmp_path):
     told = "'Car', 'ca_r', 'car' are different classes. If they are one: --merge 'Car,ca_r,car=car'"
     assert told in notes  # car has the most pixels
     assert "'na\u0308he', 'n\u00e4he' are different classes" in notes
-    wishes = Wishes(renamed=(("Car", "car"), ("ca_r", "car"), ("na\u0308he", "n\u00e4he")))
-    assert "different classes" not in " ".join(plan_import([folder], HALF._replace(wishes=wishes)).notes)
+    class_options = ClassOptions(renamed=(("Car", "car"), ("ca_r", "car"), ("na\u0308he", "n\u00e4he")))
+    assert "different classes" not in " ".join(
+        plan_import([folder], HALF._replace(classes=class_options)).notes
+    )
 
 
 @pytest.mark.parametrize(
@@ -502,18 +508,20 @@ def test_a_color_that_the_user_names_need_not_be_listed(tmp_path):
     (folder / "labelmap.txt").write_text("background:0,0,0::\nrose:200,0,0::\n")
     with pytest.raises(DataError, match="name them, as with --map '#009632=NAME'"):
         plan_import([folder], HALF)
-    for number, wishes in enumerate(
+    for number, class_options in enumerate(
         [
-            Wishes(renamed=(("#009632", "leaf"),)),
-            Wishes(void=("#009632",)),
-            Wishes(renamed=(("0,150,50", "rose"),)),
+            ClassOptions(renamed=(("#009632", "leaf"),)),
+            ClassOptions(void=("#009632",)),
+            ClassOptions(renamed=(("0,150,50", "rose"),)),
         ]
     ):
-        root = run(tmp_path / str(number), folder, HALF._replace(wishes=wishes))
+        root = run(tmp_path / str(number), folder, HALF._replace(classes=class_options))
         assert read_classes(root).names == ("background", "rose", "leaf")[: 2 + (number == 0)]
         assert imported(root)["1"][0].tolist() == [(2, VOID, 1)[number], 0]
     with pytest.raises(DataError, match="has no class '#123456'"):
-        plan_import([folder], HALF._replace(wishes=Wishes(renamed=(("#123456", "x"), ("#009632", "leaf")))))
+        plan_import(
+            [folder], HALF._replace(classes=ClassOptions(renamed=(("#123456", "x"), ("#009632", "leaf"))))
+        )
 
 
 def test_masks_of_colors_get_ids_and_keep_their_colors(tmp_path):
@@ -534,7 +542,7 @@ def test_stray_colors_need_a_tolerance(tmp_path):
     folder = make_masks(tmp_path, masks)
     with pytest.raises(DataError, match=r"different colors, too many for classes .*--color-tolerance"):
         plan_import([folder], HALF)
-    plan = plan_import([folder], HALF._replace(wishes=Wishes(color_tolerance=20)))
+    plan = plan_import([folder], HALF._replace(classes=ClassOptions(color_tolerance=20)))
     write_import(plan, tmp_path / "root")
     assert read_classes(tmp_path / "root").names == ("background", "#c80000")
     label = imported(tmp_path / "root")["0"]

@@ -14,7 +14,7 @@ import numpy as np
 
 from fcn.errors import DataError
 from fcn.labels.importing.folders import find_files, read_document
-from fcn.labels.importing.readers.mask_file import look_at, read_ids
+from fcn.labels.importing.readers.mask_file import read_ids, read_mask_header
 from fcn.labels.importing.readers.mask_pairs import Pair, find_pairs
 from fcn.labels.importing.readers.mask_size import check_fit
 from fcn.labels.importing.source import VOID_KEY, Item, Keys, Source, SourceClass, class_of_key
@@ -48,7 +48,7 @@ def read(folder: Path) -> Source:
     files = find_pairs(folder)
     if not files.pairs:
         raise DataError(f"{folder}: holds no images with masks. Expected images/ beside annotations/.")
-    for _ in map_on_all_cores(lambda pair: look_at(pair.mask), files.pairs):
+    for _ in map_on_all_cores(lambda pair: read_mask_header(pair.mask), files.pairs):
         pass
     table = _find_table(folder)
     classes = {} if table is None else _read_table(table)

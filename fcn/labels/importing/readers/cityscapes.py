@@ -14,7 +14,7 @@ import numpy as np
 
 from fcn.errors import DataError
 from fcn.labels.importing.folders import find_files, find_images, name_below
-from fcn.labels.importing.readers.mask_file import look_at, read_ids
+from fcn.labels.importing.readers.mask_file import read_ids, read_mask_header
 from fcn.labels.importing.readers.mask_size import check_fit
 from fcn.labels.importing.source import VOID_KEY, Color, Item, Keys, Source, SourceClass
 from fcn.labels.importing.split_lists import split_of_folder
@@ -136,7 +136,7 @@ def _base(item: Item) -> str:
 
 
 def _is_void(label: _Label) -> bool:
-    look_at(label.path)
+    read_mask_header(label.path)
     return bool((_to_keys(label, read_ids(label.path)) == VOID_KEY).all())
 
 

@@ -33,7 +33,7 @@ _HEADER_BYTES = 4096
 _BLACK, _WHITE = color_key((0, 0, 0)), color_key((255, 255, 255))
 
 
-class Look(NamedTuple):
+class MaskHeader(NamedTuple):
     """Properties of a mask, read from its header.
 
     Attributes:
@@ -45,20 +45,20 @@ class Look(NamedTuple):
     palette: Pixels | None
 
 
-def look_at(path: Path) -> Look:
+def read_mask_header(path: Path) -> MaskHeader:
     """Reads the header of a mask.
 
     Raises:
         DataError: If it is not a mask, or was stored with loss.
     """
     if path.suffix.lower() == ARRAY_SUFFIX:
-        return Look("I", None)
+        return MaskHeader("I", None)
     try:
         with path.open("rb") as file:
             image = open_mask_header(file, path)
             file.seek(0)
             _check_kind(image, file.read(_HEADER_BYTES), path)
-            return Look(image.mode, _palette(image))
+            return MaskHeader(image.mode, _palette(image))
     except OSError as error:
         raise DataError(f"{path}: {unreadable(error)}") from error
     except PILLOW_ERRORS as error:
@@ -126,7 +126,7 @@ def colors_of_ids(path: Path) -> dict[int, tuple[int, ...]]:
     Raises:
         DataError: If it is damaged.
     """
-    palette = look_at(path).palette
+    palette = read_mask_header(path).palette
     return {} if palette is None else _used_colors(_pixels(_open(path)[0], path), palette)
 
 

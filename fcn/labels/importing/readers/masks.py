@@ -20,12 +20,12 @@ from fcn.labels.importing.readers.id_array import MAX_ID
 from fcn.labels.importing.readers.mask_file import (
     ALPHA_MODES,
     COLOR_MODES,
-    Look,
+    MaskHeader,
     colors_of_ids,
     has_gray_colors,
-    look_at,
     read_colors,
     read_ids,
+    read_mask_header,
 )
 from fcn.labels.importing.readers.mask_pairs import Files, Pair, find_pairs, find_unmarked
 from fcn.labels.importing.readers.mask_size import check_fit
@@ -64,9 +64,9 @@ def read(folder: Path) -> Source:
     pairs = files.pairs
     if not pairs:
         raise DataError(_explain(folder, files))
-    looks = list(map_on_all_cores(lambda pair: look_at(pair.mask), pairs))
+    headers = list(map_on_all_cores(lambda pair: read_mask_header(pair.mask), pairs))
     listed = find_classes(folder)
-    by_color = _mean_colors(pairs, looks, listed)
+    by_color = _mean_colors(pairs, headers, listed)
     splits, split_notes = read_split_lists(folder, [pair.name for pair in pairs])
     items = [
         Item(
@@ -78,7 +78,7 @@ def read(folder: Path) -> Source:
         )
         for pair in pairs
     ]
-    palette = max((look.palette for look in looks if look.palette is not None), key=len, default=None)
+    palette = max((header.palette for header in headers if header.palette is not None), key=len, default=None)
     name_of: Callable[[int], SourceClass] = class_of_key
     if by_color:
         classes, class_notes = _classes_by_color(listed, pairs)
@@ -86,10 +86,10 @@ def read(folder: Path) -> Source:
         void |= {color_key(one.color) for one in listed if one.is_void and one.color is not None}
     else:
         classes, class_notes = _classes_by_id(listed, palette), ()
-        void = {_VOID_ID, MAX_ID} if any(look.mode.startswith("I") for look in looks) else {_VOID_ID}
+        void = {_VOID_ID, MAX_ID} if any(header.mode.startswith("I") for header in headers) else {_VOID_ID}
         void = (void | {one.id for one in listed if one.is_void}) - classes.keys()
         name_of = partial(_class_of_id, palette, [*classes], void)
-    notes = (*_notes(files, looks), *class_notes, *split_notes)
+    notes = (*_notes(files, headers), *class_notes, *split_notes)
     return Source(NAME, items, classes, name_of, frozenset(void), notes)
 
 
@@ -116,7 +116,7 @@ def _explain(folder: Path, files: Files) -> str:
     return f"{folder}: holds no images with masks. Expected folders such as images/ and masks/."
 
 
-def _notes(files: Files, looks: Iterable[Look]) -> list[str]:
+def _notes(files: Files, headers: Iterable[MaskHeader]) -> list[str]:
     notes = []
     for one, many, what, paths in (
         ("image has", "images have", "no mask", files.images),
@@ -125,7 +125,7 @@ def _notes(files: Files, looks: Iterable[Look]) -> list[str]:
     ):
         if paths:
             notes.append(f"{counted(len(paths), one, many)} {what}: left out, such as {paths[0]}")
-    alpha = sum(look.mode in ALPHA_MODES for look in looks)
+    alpha = sum(header.mode in ALPHA_MODES for header in headers)
     if alpha:
         notes.append(
             f"{counted(alpha, 'mask has', 'masks have')} transparency: pixels that cannot be seen count as "
@@ -134,18 +134,20 @@ def _notes(files: Files, looks: Iterable[Look]) -> list[str]:
     return notes
 
 
-def _mean_colors(pairs: Sequence[Pair], looks: Sequence[Look], listed: Sequence[ListedClass]) -> bool:
+def _mean_colors(pairs: Sequence[Pair], headers: Sequence[MaskHeader], listed: Sequence[ListedClass]) -> bool:
     """Returns whether the masks hold colors, not ids: all masks of a source mean the same.
 
     Raises:
         DataError: If they disagree.
     """
     listed_colors = {one.color for one in listed if one.color is not None}
-    colored = [pair.mask for pair, look in zip(pairs, looks, strict=True) if look.mode in COLOR_MODES]
+    colored = [pair.mask for pair, header in zip(pairs, headers, strict=True) if header.mode in COLOR_MODES]
     if colored and (listed_colors or not all(map_on_all_cores(has_gray_colors, colored))):
         return True
-    with_palette = [pair.mask for pair, look in zip(pairs, looks, strict=True) if look.palette is not None]
-    palettes = {look.palette.tobytes(): look.palette for look in looks if look.palette is not None}
+    with_palette = [
+        pair.mask for pair, header in zip(pairs, headers, strict=True) if header.palette is not None
+    ]
+    palettes = {header.palette.tobytes(): header.palette for header in headers if header.palette is not None}
     if not palettes:
         return False
     shown = {tuple(color) for palette in palettes.values() for color in palette.tolist()}
@@ -154,7 +156,7 @@ def _mean_colors(pairs: Sequence[Pair], looks: Sequence[Look], listed: Sequence[
     longest = max(palettes, key=len)
     if all(longest.startswith(palette) for palette in palettes) or _ids_agree(with_palette):
         return False
-    gray = [pair.mask for pair, look in zip(pairs, looks, strict=True) if look.palette is None]
+    gray = [pair.mask for pair, header in zip(pairs, headers, strict=True) if header.palette is None]
     if gray:
         raise DataError(
             f"{gray[0]}: has ids without colors, and the palettes of other masks differ, such as that of "

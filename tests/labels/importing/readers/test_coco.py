@@ -210,9 +210,9 @@ def test_a_category_0_is_a_class_and_goes_by_its_id(tmp_path: Path) -> None:
     options = ImportOptions()
     plan = plan_import([tmp_path], options)
     assert plan.choice.classes.names == ("background", "cat", "dog")
-    void = plan_import([tmp_path], options._replace(wishes=options.wishes._replace(void=("5",))))
+    void = plan_import([tmp_path], options._replace(classes=options.classes._replace(void=("5",))))
     assert void.choice.classes.names == ("background", "cat")
-    void = plan_import([tmp_path], options._replace(wishes=options.wishes._replace(void=("0",))))
+    void = plan_import([tmp_path], options._replace(classes=options.classes._replace(void=("0",))))
     assert void.choice.classes.names == ("background", "dog")
 
 

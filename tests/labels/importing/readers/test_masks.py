@@ -13,7 +13,7 @@ from PIL import Image
 from fcn.classes import VOID, voc_palette
 from fcn.data.image_io import read_image
 from fcn.errors import DataError
-from fcn.labels.importing.choice import Wishes
+from fcn.labels.importing.choice import ClassOptions
 from fcn.labels.importing.readers import masks
 from fcn.labels.importing.readers.mask_file import read_ids
 from fcn.labels.importing.recognition import recognize
@@ -720,7 +720,7 @@ def test_arrays_of_labelme_equal_its_masks(own_root) -> None:
         ("labelme2voc_cracks", {}, 40, 3),
         ("mixed_masks_village", {}, 24, 5),
         ("size_mismatch_lines", {"fit": "skip"}, 6, 2),
-        ("rgb_masks_soybean", {"wishes": Wishes(color_tolerance=64)}, 8, 4),
+        ("rgb_masks_soybean", {"classes": ClassOptions(color_tolerance=64)}, 8, 4),
     ],
 )
 def test_masks_that_people_published(own_root, name, options, images, classes) -> None:

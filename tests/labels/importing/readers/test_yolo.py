@@ -113,7 +113,7 @@ def test_folders_for_splits_and_images_without_objects(tmp_path: Path) -> None:
     )
     plan = plan_import([tmp_path], ImportOptions())
     assert plan.choice.classes.names == ("background", "cat", "dog", "bird")
-    void = ImportOptions()._replace(wishes=ImportOptions().wishes._replace(void=("0",)))
+    void = ImportOptions()._replace(classes=ImportOptions().classes._replace(void=("0",)))
     assert plan_import([tmp_path], void).choice.classes.names == ("background", "dog", "bird")
 
 
