@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import keras
-import pytest
 import tensorflow as tf
 
 from fcn.inference.engines.tensorflow import TensorFlowEngine
@@ -26,7 +26,8 @@ def eager_training() -> Iterator[None]:
     def label_eagerly(engine: TensorFlowEngine, function: Any, images: Any) -> Any:
         return function.python_function(tf.convert_to_tensor(images))
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keras.Model, "compile", compile_eagerly)
-        patch.setattr(TensorFlowEngine, "_run", label_eagerly)
+    with (
+        patch.object(keras.Model, "compile", compile_eagerly),
+        patch.object(TensorFlowEngine, "_run", label_eagerly),
+    ):
         yield

@@ -5,6 +5,8 @@ the stack. So depth, aliases and values are counted while the text is parsed, be
 """
 
 import json
+from copy import deepcopy
+from functools import lru_cache
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -75,6 +77,8 @@ class _BoundedComposer(Composer):
 def parse_yaml(data: bytes) -> Any:
     """Reads YAML that JSON can hold too.
 
+    The same text is parsed once: a training reads its configuration for each page that it writes.
+
     Args:
         data: UTF-8, at most `MAX_BYTES`.
 
@@ -84,6 +88,11 @@ def parse_yaml(data: bytes) -> Any:
     """
     if len(data) > MAX_BYTES:
         raise _LimitError(TOO_LONG)
+    return deepcopy(_parse(data))
+
+
+@lru_cache(maxsize=16)
+def _parse(data: bytes) -> Any:
     yaml = YAML(typ="safe", pure=True)
     yaml.Composer = _BoundedComposer
     try:

@@ -8,12 +8,14 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from eager_training import eager_training
 from infer_command import run
 from photographs import contents_below, write_image
 from progress_lines import without_progress
@@ -24,6 +26,14 @@ from fcn.inference.predictor import Predictor
 from fcn.jobs.store import STORE_NAME
 
 HERE = Path(__file__).parents[2]
+# A graph, traced for each command, takes longer than a few images.
+eagerly = pytest.mark.usefixtures("without_graphs")
+
+
+@pytest.fixture
+def without_graphs() -> Iterator[None]:
+    with eager_training():
+        yield
 
 
 def start(*arguments: object) -> subprocess.Popen[str]:
@@ -44,6 +54,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "in"
 
 
+@eagerly
 def test_the_same_command_goes_on(model_path: Path, folder: Path, tmp_path: Path, capsys) -> None:
     output = tmp_path / "out"
     command = [model_path, folder, "--output", output, "--overlay"]
@@ -65,6 +76,7 @@ def test_the_same_command_goes_on(model_path: Path, folder: Path, tmp_path: Path
 
 
 @pytest.mark.slow
+@eagerly
 def test_another_job_needs_another_folder_or_a_restart(
     model_path: Path, folder: Path, tmp_path: Path, capsys
 ) -> None:
@@ -79,6 +91,7 @@ def test_another_job_needs_another_folder_or_a_restart(
     assert run([*command, "--restart"], capsys)[:2] == (0, f"Wrote ids of 2 images to {output}/.\n")
 
 
+@eagerly
 def test_further_outputs_are_added(model_path: Path, folder: Path, tmp_path: Path, capsys) -> None:
     output = tmp_path / "out"
     command = [model_path, folder, "--output", output]
@@ -122,6 +135,7 @@ def test_whole_images_and_windows_exclude_each_other(model_path: Path, folder: P
     assert not (folder.parent / "out").exists()
 
 
+@eagerly
 def test_ray_is_refused_for_a_job_that_writes_geotiffs(model_path: Path, tmp_path: Path, capsys) -> None:
     write_raster = pytest.importorskip("rasters", reason="needs the extra geo").write_raster
     write_raster(tmp_path / "in" / "a.tif", np.zeros((30, 40, 3), np.uint8), photometric="RGB")
@@ -135,6 +149,7 @@ def test_ray_is_refused_for_a_job_that_writes_geotiffs(model_path: Path, tmp_pat
     assert (tmp_path / "out" / "b.tif").exists()
 
 
+@eagerly
 def test_videos_are_labeled_too(model_path: Path, folder: Path, tmp_path: Path, capsys, monkeypatch) -> None:
     hide_ffmpeg(tmp_path, monkeypatch)
     writer = cv2.VideoWriter(str(folder / "a.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 10, (64, 48))
@@ -167,6 +182,7 @@ def test_videos_are_labeled_too(model_path: Path, folder: Path, tmp_path: Path, 
 
 
 @needs_ffmpeg
+@eagerly
 def test_the_outputs_of_each_video_are_named(model_path: Path, folder: Path, tmp_path: Path, capsys) -> None:
     writer = cv2.VideoWriter(str(folder / "a.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 10, (64, 48))
     for value in (0, 100, 200):
@@ -185,6 +201,7 @@ def test_the_outputs_of_each_video_are_named(model_path: Path, folder: Path, tmp
     assert json.loads(run([*command, "--every", "2", "--json"], capsys)[1])["videos"] == []
 
 
+@eagerly
 def test_small_regions_of_frames_are_counted(model_path: Path, tmp_path: Path, capsys, monkeypatch) -> None:
     hide_ffmpeg(tmp_path, monkeypatch)
     random = np.random.default_rng(0)
@@ -207,6 +224,7 @@ def test_small_regions_of_frames_are_counted(model_path: Path, tmp_path: Path, c
 
 @pytest.mark.parametrize("option", ["--restart", "--retry-failed"])
 @pytest.mark.parametrize("wrong", ["nowhere", "--memory=0.5", "--engine=jax"])
+@eagerly
 def test_nothing_is_forgotten_where_the_command_is_wrong(
     option: str, wrong: str, model_path: Path, folder: Path, tmp_path: Path, capsys, monkeypatch
 ) -> None:
@@ -223,6 +241,7 @@ def test_nothing_is_forgotten_where_the_command_is_wrong(
 
 
 @pytest.mark.slow
+@eagerly
 def test_a_job_goes_on_with_other_memory(model_path: Path, folder: Path, tmp_path: Path, capsys) -> None:
     output = tmp_path / "out"
     command = [model_path, folder, "--output", output]
@@ -261,6 +280,7 @@ def test_who_interrupts_it_is_told_how_to_go_on(
     )
 
 
+@eagerly
 def test_a_list_comes_from_stdin(
     model_path: Path, folder: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -355,6 +375,7 @@ def test_labels_cannot_be_written_elsewhere(
 
 
 @pytest.mark.slow
+@eagerly
 def test_overlays_have_the_colors_and_the_opacity_that_are_asked_for(
     model_path: Path, folder: Path, tmp_path: Path, capsys
 ) -> None:

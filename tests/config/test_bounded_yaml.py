@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fcn.config.bounded_yaml import MAX_BYTES, parse_yaml
+from fcn.config.bounded_yaml import MAX_BYTES, _parse, parse_yaml
 from fcn.config.file import load_config
 from fcn.errors import ConfigError
 
@@ -90,6 +90,15 @@ def test_aliases_merges_and_nesting_within_the_limits_are_read(tmp_path: Path) -
     # The values of one alias count, not all that came before.
     assert parse_yaml(b"a: &a 1\nb: &a 2\nc: *a") == {"a": 1, "b": 2, "c": 2}
     assert parse_yaml(("a: &a [1]\nb: [" + "*a, " * 100 + "]").encode())["b"] == [[1]] * 100
+
+
+def test_a_text_is_parsed_once_and_each_reading_has_values_of_its_own() -> None:
+    text = b"train: {steps: [1, 2]}  # a text of this test alone"
+    misses = _parse.cache_info().misses
+    first, second = parse_yaml(text), parse_yaml(text)
+    assert _parse.cache_info().misses == misses + 1
+    first["train"]["steps"].append(3)
+    assert parse_yaml(text) == second == {"train": {"steps": [1, 2]}}
 
 
 def test_class_weights_of_all_classes_are_within_the_limits(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from textwrap import indent
 
 import cv2
 import httpx
@@ -20,7 +21,7 @@ from fcn.jobs.sources.search import FoundImage
 
 HERE = Path(__file__).parent
 ENVIRONMENT = os.environ | {
-    "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1])]),
+    "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent), str(HERE.parents[1])]),
     "PYTHONWARNDEFAULTENCODING": "1",
     "WINDOWS_LIKE": "1",
 }
@@ -39,6 +40,15 @@ for command in json.loads(sys.argv[1]):
     except SystemExit as end:
         if end.code:
             sys.exit(f"{command}: {end.code}")
+"""
+# A graph for a few steps takes longer than they do.
+EAGER_PROGRAM = f"""
+from fcn.system.backend import start_backend
+start_backend()
+from eager_training import eager_training
+
+with eager_training():
+{indent(PROGRAM, "    ")}
 """
 
 
@@ -88,7 +98,7 @@ def test_a_net_is_trained_resumed_and_labels_images(tmp_path: Path) -> None:
         ["data", "export", "labels", "--format", "labelme", "--output", "to_correct"],
         ["data", "import", "to_correct", "--output", "again"],
     ]
-    printed = run(tmp_path, PROGRAM, json.dumps(commands))
+    printed = run(tmp_path, EAGER_PROGRAM, json.dumps(commands))
     assert "Next: python infer.py run" in printed
     assert {"straße.png", "b.png", "areas.csv"} <= set(os.listdir(tmp_path / "labels"))
     assert len(os.listdir(tmp_path / "again" / "JPEGImages")) == 2
