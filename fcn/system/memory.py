@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from fcn.system import windows_memory
+from fcn.system.memory_limit import bytes_below_limit
 
 _MACHINE = Path("/proc/meminfo")
 _MACOS_PROGRAM = Path("/usr/bin/vm_stat")
@@ -31,12 +32,14 @@ def peak_bytes(process: int | str = "self") -> int | None:
 
 
 def available_bytes() -> int | None:
-    """Returns how much memory further processes can take; None where that is unknown."""
+    """Returns how much memory further processes can take, in a container below its limit; None if unknown."""
     try:
         found = re.search(r"MemAvailable:\s*(\d+) kB", _MACHINE.read_text(encoding="utf-8"))
     except OSError:
         return _available_elsewhere()
-    return int(found[1]) * 1024 if found else None
+    left = bytes_below_limit()
+    known = [*([int(found[1]) * 1024] if found else []), *([] if left is None else [left])]
+    return min(known, default=None)
 
 
 def _available_elsewhere() -> int | None:
