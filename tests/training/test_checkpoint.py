@@ -13,12 +13,15 @@ from fcn.training.loss import VoidCrossentropy
 from fcn.training.optimizer import build_optimizer
 from fcn.training.patterns import freeze
 
+# A graph takes longer to trace than the few steps of each net.
+WITHOUT_GRAPHS = {"run_eagerly": keras.backend.backend() == "tensorflow", "jit_compile": False}
+
 
 def compiled(seed: int, optimizer: str = "adamw", **options: int) -> FCN:
     keras.utils.set_random_seed(seed)
     model = FCN(**{"num_classes": 3, "width": 1 / 32, "fc_channels": 16, **options})
     optimizer = build_optimizer(TrainConfig(steps=100, learning_rate=0.01, optimizer=optimizer))
-    model.compile(optimizer=optimizer, loss=VoidCrossentropy(), jit_compile=False)
+    model.compile(optimizer=optimizer, loss=VoidCrossentropy(), **WITHOUT_GRAPHS)
     return model
 
 
@@ -93,7 +96,7 @@ def test_a_training_with_frozen_layers_and_steps_in_parts_goes_on(batch, tmp_pat
         keras.utils.set_random_seed(seed)
         model = FCN(num_classes=3, width=1 / 32, fc_channels=16)
         freeze(model, config.freeze)
-        model.compile(build_optimizer(config, model), VoidCrossentropy(), jit_compile=False)
+        model.compile(build_optimizer(config, model), VoidCrossentropy(), **WITHOUT_GRAPHS)
         return model
 
     model, again, path = started(1), started(2), tmp_path / "last.keras"
