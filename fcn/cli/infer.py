@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from fcn.jobs.job import Job
 
 _CHOSEN = ("engine", "precision")
+_GOES_ON = "The same command goes on from there."
+_RESTARTS = "The same command without --restart goes on from there."
 
 
 def add_parser(commands: Commands) -> None:
@@ -45,7 +47,7 @@ def add_parser(commands: Commands) -> None:
         "Label images and videos.",
         "python infer.py runs/voc images/ --output labels --overlay",
     )
-    infer.set_defaults(when_interrupted="The same command goes on from there.")
+    infer.set_defaults(when_interrupted=_GOES_ON)
     infer.add_argument("model", type=Path, metavar="MODEL", help=MODEL_HELP)
     infer.add_argument(
         "inputs",
@@ -144,6 +146,8 @@ def run(options: argparse.Namespace) -> None:
     from fcn.jobs.videos import count_left_out
     from fcn.outputs.render import check_outputs
 
+    if options.restart:
+        options.when_interrupted = _RESTARTS
     if options.actors and not options.ray:
         raise BackendError(f"--actors {options.actors}: needs --ray. Add that, or leave it out.")
     if options.workers and options.ray:

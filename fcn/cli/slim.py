@@ -253,10 +253,12 @@ def _train_command(slimming: "Slimming", output: Path) -> str:
         slimming: The small net.
         output: The run folder of the training.
     """
+    from fcn.config.overrides import format_override
     from fcn.slimming.fine_tuning import fine_tuning
     from fcn.slimming.slim import open_run
 
-    settings = [f"model.weights={slimming.run.path}", f"train.teacher={slimming.source}"]
+    paths = {"model.weights": slimming.run.path, "train.teacher": slimming.source}
+    settings = [format_override(key, str(path)) for key, path in paths.items()]
     settings += fine_tuning(open_run(slimming.source)[1])
     words = [slimming.run.config, "--run", output, *(word for one in settings for word in ("--set", one))]
     return f"{as_started('python -m fcn train')} {join_words(words)}"

@@ -40,6 +40,9 @@ from fcn.training.loop import train
 PLAN = "plan.json"
 """Name of the file that says how the steps in a folder are made."""
 
+_FINE_TUNING = "fine_tuning"
+"""Key of the settings that a plan adds to those of the caller."""
+
 _WARM_UP, _ROUNDS = 2, 5
 
 
@@ -107,7 +110,7 @@ def slim_until_drop(
         raise RunError(f"Expected at least one net to make. Received: most_steps={most_steps}.")
     check_options(channels_by, images, size, scored_images)
     config = open_run(source)[1]
-    overrides = [f"train.teacher={json.dumps(str(source))}", *fine_tuning(config), *overrides]
+    overrides = [f"train.teacher={json.dumps(str(source))}", *overrides]
     as_config(config, overrides)  # raises an error that explains what is wrong with them
     plan = {
         "source": str(source),
@@ -116,8 +119,9 @@ def slim_until_drop(
         "images": images,
         "size": list(size),
         "overrides": overrides,
+        _FINE_TUNING: fine_tuning(config),
     }
-    _prepare(folder, plan)
+    plan = _prepare(folder, plan)
     steps = read_steps(folder)
     net = load_model(source, trust)
     examples = read_checked(config.data, net.class_names).val_examples
@@ -130,8 +134,11 @@ def slim_until_drop(
     return SlimSeries(folder, tuple(steps), drop)
 
 
-def _prepare(folder: Path, plan: dict[str, Any]) -> None:
+def _prepare(folder: Path, plan: dict[str, Any]) -> dict[str, Any]:
     """Makes the folder, or checks that its steps were made as these are to be.
+
+    Returns:
+        The plan; that of 0.2.0 trains at the rate of the run, and goes on so.
 
     Raises:
         OutputError: If it cannot be written to.
@@ -142,23 +149,26 @@ def _prepare(folder: Path, plan: dict[str, Any]) -> None:
         check_new_folder(folder)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(path, plan)
-        return
+        return plan
     try:
         before = read_json_file(path)
     except (OSError, ValueError) as error:
         raise RunError(f"{path}: cannot be read ({error}). Choose another folder.") from error
-    if not isinstance(before, dict) or before.keys() != plan.keys():
+    if not isinstance(before, dict) or before.keys() | {_FINE_TUNING} != plan.keys():
         raise RunError(f"{path}: expected a file that fcn slim --until-drop wrote. Choose another folder.")
-    if changed := [f"{key}: {before[key]} -> {value}" for key, value in plan.items() if before[key] != value]:
+    before = {_FINE_TUNING: [], **before}
+    used = plan | {_FINE_TUNING: before[_FINE_TUNING]}
+    if changed := [f"{key}: {before[key]} -> {value}" for key, value in used.items() if before[key] != value]:
         if not any(folder.glob("step_*")):  # only the net before was measured
             (folder / STEPS_FILE).unlink(missing_ok=True)
             write_json(path, plan)
-            return
+            return plan
         raise RunError(
             f"{folder}: its steps were made in another way ({'; '.join(changed)}). Set these back to go on, "
             "or choose another folder."
         )
     print_notice(f"Continuing in {folder}.")
+    return used
 
 
 def _next(
@@ -186,7 +196,7 @@ def _next(
         )
     untrained = read_json_file(start.path / SLIM_FILE)["mean_iou"]
     print_notice(f"Training {trained.path}. If you stop it, the same command continues.")
-    overrides = [*plan["overrides"], f"model.weights={json.dumps(str(start.path))}"]
+    overrides = [*plan[_FINE_TUNING], *plan["overrides"], f"model.weights={json.dumps(str(start.path))}"]
     result = train(start.config, trained.path, resume=trained.exists(), trust=trust, overrides=overrides)
     net = load_model(trained.path, trust)
     mean_iou = float(result.evaluation.scores.mean_iou)

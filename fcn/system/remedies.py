@@ -78,9 +78,7 @@ def resume_run(run: object, *settings: str) -> str:
     """
     changes = [set_keys(*settings)] if settings else []
     if _OPTIONS.get():
-        script = PurePath(sys.argv[0]).name == "train.py"
-        training = as_started("python train.py" if script else "python -m fcn train")
-        return " ".join([training, "--resume", quoted(run), *changes])
+        return " ".join([_training(), "--resume", quoted(run), *changes])
     return f"fcn.train({', '.join(['None', repr(str(run)), 'resume=True', *changes])})"
 
 
@@ -133,26 +131,30 @@ def other_run(*settings: str) -> str:
     return separator.join([place, *([set_keys(*settings)] if settings else [])])
 
 
-def run_from(run: object, config: object, *settings: str) -> str:
+def run_from(config: object, *settings: str) -> str:
     """Returns the whole way to start another run from the configuration of a run.
 
     Args:
-        run: Its folder; the new run starts from its net. None to start from what the configuration names.
         config: The file of the configuration.
         settings: "section.key=value" each, which the new run has besides.
 
     Example:
-        >>> run_from("runs/a", "runs/a/config.yaml", "train.ema=null")
-        "fcn.train('runs/a/config.yaml', run_path=NAME, overrides=['model.weights=runs/a', 'train.ema=null'])"
+        >>> run_from("runs/a/config.yaml", "model.weights=runs/a")
+        "fcn.train('runs/a/config.yaml', run_path=NAME, overrides=['model.weights=runs/a'])"
         >>> with naming_options():
-        ...     run_from(None, "runs/a/config.yaml", "model.width=0.5")
-        'python train.py runs/a/config.yaml --run NAME --set model.width=0.5'
+        ...     run_from("runs/a/config.yaml", "model.weights=runs/a")
+        'python -m fcn train runs/a/config.yaml --run NAME --set model.weights=runs/a'
     """
-    net = [] if run is None else [f"model.weights={run}"]
-    given = other_run(*net, *settings)
+    given = other_run(*settings)
     if _OPTIONS.get():
-        return f"{as_started('python train.py')} {quoted(config)} {given}"
+        return f"{_training()} {quoted(config)} {given}"
     return f"fcn.train({str(config)!r}, {given})"
+
+
+def _training() -> str:
+    """Returns the command that trains: train.py only where it was started, since a wheel has none."""
+    script = PurePath(sys.argv[0]).name == "train.py"
+    return as_started("python train.py" if script else "python -m fcn train")
 
 
 def score_run(run: object, root: object, split: str) -> str:

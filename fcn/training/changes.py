@@ -9,7 +9,7 @@ from fcn.errors import RunError
 from fcn.runs.folder import RunFolder
 from fcn.system.files import write_json
 from fcn.system.json_files import read_json_file
-from fcn.system.remedies import resume_run
+from fcn.system.remedies import resume_run, run_from
 from fcn.system.text import print_notice
 from fcn.training.schedule import build_schedule
 
@@ -79,6 +79,31 @@ def changed_settings(saved: Config, wanted: Config) -> list[str]:
     values = wanted.model_dump(mode="json")
     places = [change.key.split(".") for change in changes]
     return [format_override(f"{section}.{key}", values[section][key]) for section, key in places]
+
+
+def from_net(run: RunFolder, wanted: Config, *settings: str) -> str:
+    """Returns how to start another run from the net of one that cannot be resumed as it is asked for.
+
+    Args:
+        run: The folder of the run.
+        wanted: The configuration to resume it with.
+        settings: "section.key=value" each, which the other run has besides what `wanted` changes.
+    """
+    return run_from(run.config, net_of(run), *_changed(run, wanted), *settings)
+
+
+def with_changes(run: RunFolder, wanted: Config) -> str:
+    """Returns how to start another run with the changes of one that cannot be resumed, not from its net."""
+    return run_from(run.config, *_changed(run, wanted))
+
+
+def net_of(run: RunFolder) -> str:
+    """Returns the setting with which another run starts from the net of a run."""
+    return format_override("model.weights", str(run.path))
+
+
+def _changed(run: RunFolder, wanted: Config) -> list[str]:
+    return changed_settings(run.load_config(), wanted) if run.config.exists() else []
 
 
 def describe_changes(saved: Config, wanted: Config, step: int) -> list[str]:

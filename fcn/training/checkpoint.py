@@ -19,6 +19,7 @@ from fcn.system.files import atomic_path, partial_files, remove, unreadable
 from fcn.system.remedies import run_from
 from fcn.system.text import print_notice
 from fcn.training import devices
+from fcn.training.changes import net_of
 
 PIXEL_ORDER = "upright"
 """Pixel order of the images of a training; older versions trained on pixels in stored order."""
@@ -167,7 +168,7 @@ def restore_training(
 def _from_net(path: Path, *settings: str) -> str:
     """Returns how to start another run from the net of a checkpoint's run."""
     run = RunFolder(path.parents[1])
-    return run_from(run.path, run.config, *settings)
+    return run_from(run.config, net_of(run), *settings)
 
 
 def saved_class_names(run: RunFolder) -> tuple[str, ...] | None:

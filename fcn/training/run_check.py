@@ -11,10 +11,10 @@ from fcn.runs.model_file import RunFolder, load_state, model_file
 from fcn.runs.named_net import resolve_weights
 from fcn.runs.progress import finished_step
 from fcn.system.files import partial_files
-from fcn.system.remedies import other_run, resume_run, run_from, score_run
+from fcn.system.remedies import other_run, resume_run, score_run
 from fcn.system.text import print_notice
 from fcn.training import devices
-from fcn.training.changes import changed_settings, refused_changes
+from fcn.training.changes import from_net, net_of, refused_changes, with_changes
 from fcn.training.checkpoint import DataDigests
 from fcn.training.start import start_weights
 
@@ -51,12 +51,12 @@ def check_run(run: RunFolder, config: Config, resume: bool) -> None:
         raise RunError(
             f"{run.path}: already holds a run. Resume it with {resume_run(run.path)}, or delete the "
             f"folder to start over. To start another run: {other_run()}, or from its net: "
-            f"{other_run(f'model.weights={run.path}')}."
+            f"{other_run(net_of(run))}."
         )
     if changed := refused_changes(run.load_config(), config):
         fits = not _SHAPES & {text.partition(":")[0] for text in changed}
         way = "from its net" if fits else "(its net does not fit then)"
-        command = _from_weights(run, config) if fits else run_from(None, run.config, *_settings(run, config))
+        command = from_net(run, config) if fits else with_changes(run, config)
         raise RunError(
             f"{run.path}: was started with another configuration ({'; '.join(changed)}). Set these keys "
             f"back to resume it, or start another run {way}: {command}"
@@ -130,14 +130,14 @@ def check_data(run: RunFolder, config: Config, saved: DataDigests, found: DataDi
             f"{run.path}: was started with another version of OpenCV or Pillow, which decodes JPEGs to other "
             f"pixels, so whether the images of {data.root} have changed cannot be checked, and the training "
             "would continue on other pixels. Resume it with the version that started it, or start another "
-            f"run from its weights: {_from_weights(run, config)}"
+            f"run from its weights: {from_net(run, config)}"
         )
     if changed := " and ".join(change for change in changes if change):
         way = score_run(run.path, data.root, data.val_split)
         score = f"score its best checkpoint on the other split, {way}, or " if changes[1] else ""
         raise RunError(
             f"{run.path}: was started with {changed} of {data.root} has now. Restore them, or {score}start "
-            f"another run from its weights: {_from_weights(run, config)}"
+            f"another run from its weights: {from_net(run, config)}"
         )
 
 
@@ -157,17 +157,8 @@ def check_unlabeled(run: RunFolder, config: Config, saved: str, found: str) -> N
         raise RunError(
             f"{run.path}: was started with other unlabeled images, or in another order, than "
             f"data.unlabeled={config.data.unlabeled} has now. Restore them, or start another run from its "
-            f"weights: {_from_weights(run, config)}"
+            f"weights: {from_net(run, config)}"
         )
-
-
-def _from_weights(run: RunFolder, config: Config) -> str:
-    """Returns how to start another run from the net of a run, with what the caller wants otherwise."""
-    return run_from(run.path, run.config, *_settings(run, config))
-
-
-def _settings(run: RunFolder, config: Config) -> list[str]:
-    return changed_settings(run.load_config(), config) if run.config.exists() else []
 
 
 def _change(kind: str, split: str, saved: SplitDigests, found: SplitDigests) -> str:
@@ -192,7 +183,7 @@ def check_orientation(run: RunFolder, config: Config) -> None:
         raise RunError(
             f"{run.path}: was started by an older version, which did not apply EXIF orientation. {turned} of "
             f"its {len(examples)} training images have one, so they would be turned in the middle of the "
-            f"training. Start another run from its weights: {_from_weights(run, config)}"
+            f"training. Start another run from its weights: {from_net(run, config)}"
         )
 
 

@@ -14,9 +14,10 @@ from fcn.errors import RunError
 from fcn.models.net import SegmentationNet
 from fcn.runs.folder import RunFolder
 from fcn.runs.progress import has_ended_at
-from fcn.system.remedies import other_run, run_from, set_keys
+from fcn.system.remedies import other_run, set_keys
 from fcn.system.text import counted, print_notice
 from fcn.training import devices
+from fcn.training.changes import from_net
 from fcn.training.checkpoint import Position
 from fcn.training.precision import teaching
 from fcn.training.start import load_start
@@ -74,7 +75,7 @@ def open_teacher(
         return None
     teacher = load_teacher(name, config, classes, trust)
     if position.step and teacher.digest != position.teacher:
-        way = run_from(run.path, run.config, format_override("train.teacher", name))
+        way = from_net(run, config, format_override("train.teacher", name))
         raise RunError(
             f"{run.path}: was started with another teacher than train.teacher={name} is now. Give the net "
             f"that it had, or start another run from its weights: {way}"

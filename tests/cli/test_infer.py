@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -25,7 +24,6 @@ from videos import hide_ffmpeg, needs_ffmpeg, write_frames
 from fcn.data.image_io import encode_jpeg
 from fcn.inference.predictor import Predictor
 from fcn.jobs.store import STORE_NAME
-from fcn.system import stop_signals
 
 HERE = Path(__file__).parents[2]
 # A graph, traced for each command, takes longer than a few images.
@@ -263,26 +261,24 @@ class Interrupting(io.RawIOBase):
         return True
 
     def readinto(self, _: object) -> int:
-        signal.raise_signal(signal.SIGINT)
-        return 0
+        raise KeyboardInterrupt
 
 
+@pytest.mark.parametrize(
+    ("option", "way"), [((), "The same command"), (("--restart",), "The same command without --restart")]
+)
 def test_who_interrupts_it_is_told_how_to_go_on(
-    model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+    option: tuple[str, ...],
+    way: str,
+    model_path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys,
 ) -> None:
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    # Or the process of the tests would end as one that was interrupted.
-    unused = SimpleNamespace(register=lambda _: None, unregister=lambda _: None)
-    monkeypatch.setattr(stop_signals, "atexit", unused)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Interrupting())))
-    try:
-        code, output, errors = run([model_path, "-", "--output", tmp_path / "labels"], capsys)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    code, output, errors = run([model_path, "-", "--output", tmp_path / "labels", *option], capsys)
     assert (code, output) == (130, "")
-    assert errors.endswith(
-        "Interrupted. What was written so far is intact. The same command goes on from there.\n"
-    )
+    assert errors.endswith(f"Interrupted. What was written so far is intact. {way} goes on from there.\n")
 
 
 @eagerly

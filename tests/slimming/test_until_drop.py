@@ -1,5 +1,6 @@
 """Tests of nets that become smaller until they have lost too much."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,10 @@ def test_steps_go_on_where_they_were_stopped(
     assert (config.train.steps, config.train.teacher) == (1, str(run))
     assert config.train.learning_rate == 1e-4  # once a tenth of the run's 1e-3, in the second step too
     # All is there: nothing is made once more. A drop that is passed already ends it.
+    assert slim_until_drop(run, folder, 1.0, most_steps=2, **OPTIONS).steps == done.steps
+    plan = json.loads((folder / "plan.json").read_text())
+    assert plan.pop("fine_tuning") == ["train.learning_rate=0.0001"]
+    (folder / "plan.json").write_text(json.dumps(plan))  # as 0.2.0 wrote it
     assert slim_until_drop(run, folder, 1.0, most_steps=2, **OPTIONS).steps == done.steps
     with pytest.raises(RunError, match=r"factor: 0\.8 -> 0\.5"):
         slim_until_drop(run, folder, 1.0, factor=0.5, **OPTIONS)

@@ -132,7 +132,7 @@ def test_changed_data_are_refused(change: str, root: Path, tmp_path: Path) -> No
     command = f"python -m fcn evaluate {run.path} --data {root} --split val, or start another run"
     assert (command in str(caught.value)) == ("validation" in str(caught.value))
     assert str(caught.value).endswith(
-        f"from its weights: python train.py {run.config} --run NAME --set model.weights={run.path}"
+        f"from its weights: python -m fcn train {run.config} --run NAME --set model.weights={run.path}"
     )
 
 
@@ -148,7 +148,7 @@ def test_the_run_that_is_started_in_place_of_a_refused_one_has_the_new_data(
     with naming_options(), pytest.raises(RunError) as caught:
         check_data(run, moved, saved, read_checked(moved.data).digests)
     words = shlex.split(str(caught.value).partition("from its weights: ")[2])
-    assert words[:3] == ["python", "train.py", str(run.config)]
+    assert words[:5] == ["python", "-m", "fcn", "train", str(run.config)]
     assert words[-4:] == ["--set", f"model.weights={run.path}", "--set", f"data.root={moved.data.root}"]
 
 

@@ -85,7 +85,7 @@ def test_a_refused_change_names_the_way_that_works(change: str, way: str, tmp_pa
     assert {change, "train.steps=7"} <= {*called["overrides"]}
     with naming_options(), pytest.raises(RunError) as caught:
         check_run(run, wanted, resume=True)
-    command = way.replace(": ", f": python train.py {run.config} --run NAME ")
+    command = way.replace(": ", f": python -m fcn train {run.config} --run NAME ")
     assert str(caught.value).endswith(f"back to resume it, or start another run {command}")
 
 
