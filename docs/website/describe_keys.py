@@ -17,7 +17,7 @@ default, which is used where a file leaves the key out. Any key can be given on 
 
     python train.py CONFIG --run runs/mine --set train.steps=4000 --set augmentation.crop_size=[320,320]
 
-Put a value with spaces, braces or asterisks in quotes: `--set 'loss.terms={cross_entropy: 1, dice: 0.5}'`.
+Put a value with spaces, braces or asterisks in quotes: `--set "loss.terms={cross_entropy: 1, dice: 0.5}"`.
 
 The `config.yaml` in a [run folder](run_folder.md) spells out all keys. Unknown keys, wrong types and values
 out of range are refused with the key, the file and what is expected. The recipes in `configs/` are examples

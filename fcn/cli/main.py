@@ -12,11 +12,12 @@ import sys
 import sysconfig
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from fcn.cli import (
     calibrate,
@@ -40,6 +41,7 @@ from fcn.config.file import is_configuration, load_saved_config
 from fcn.errors import FcnError
 from fcn.runs.folder import RunFolder
 from fcn.system.remedies import naming_options
+from fcn.system.shell import quoted
 from fcn.system.stop_signals import StopSignals
 from fcn.system.text import print_notice, printable
 from fcn.version import __version__
@@ -215,13 +217,41 @@ def _named_paths(options: argparse.Namespace) -> list[Path]:
 class _Parser(argparse.ArgumentParser):
     """Parser of the command line, and of each command."""
 
+    _words: Sequence[str] = ()
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parses words as argparse does, and keeps them for `error`."""
+        self._words = sys.argv[1:] if args is None else args
+        return super().parse_known_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
         """Reports a wrong argument, which may be the name of a file, and exits."""
         if re.search(r"unrecognized arguments: (.* )?[a-z]+\.[a-z_]+=", message):
             message += "; each SECTION.KEY=VALUE needs its own --set: --set A=1 --set B=2"
-        if re.search(r"unrecognized arguments: .*([}\]]$|=\w+:)", message):
-            message += "; a value with spaces or braces needs quotes: --set 'loss.terms={focal: 1, dice: 2}'"
+        if message.startswith("unrecognized arguments: ") and any(map(_is_part, _settings(self._words))):
+            example = quoted("loss.terms={focal: 1, dice: 2}")
+            message += f"; a value with spaces or braces needs quotes: --set {example}"
         super().error(printable(message))
+
+
+def _settings(words: Sequence[str]) -> Iterator[str]:
+    """Yields what follows each --set."""
+    for option, word in pairwise(("", *words)):
+        if option == "--set":
+            yield word
+        elif word.startswith("--set="):
+            yield word.removeprefix("--set=")
+
+
+def _is_part(setting: str) -> bool:
+    r"""Returns whether a setting is the first part of one that a shell divided: at spaces, or at its braces.
+
+    Example:
+        >>> [_is_part(one) for one in ("a={b:", "a=[1,", "a=bc:1", "a={b: 1}", "a=[1,2]", r"a=C:\x")]
+        [True, True, True, False, False, False]
+    """
+    opened = any(setting.count(left) > setting.count(right) for left, right in ("{}", "[]"))
+    return opened or re.search(r"=\w{2,}:", setting) is not None  # `=C:` is a drive
 
 
 def build_parser() -> argparse.ArgumentParser:

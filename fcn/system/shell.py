@@ -1,5 +1,7 @@
 """Words of a command line as people type them into a shell."""
 
+from __future__ import annotations  # for Python 3.9: see `fcn.cli.start`
+
 import shlex
 import subprocess
 import sys

@@ -14,6 +14,7 @@ import fcn
 from fcn.cli import data
 from fcn.cli.main import COMMANDS, main
 from fcn.data.image_io import read_image, read_label
+from fcn.system.shell import quoted
 
 HERE = Path(__file__).parents[2]
 
@@ -279,7 +280,15 @@ def test_two_settings_after_one_option_are_explained(capsys) -> None:
 def test_a_setting_without_quotes_is_explained(words: list[str], capsys) -> None:
     code, _, errors = run(["train", "small.yaml", "--run", "runs/a", "--set", *words], capsys)
     assert code == 2
-    assert "a value with spaces or braces needs quotes: --set 'loss.terms={" in errors
+    example = quoted("loss.terms={focal: 1, dice: 2}")
+    assert f"a value with spaces or braces needs quotes: --set {example}\n" in errors
+
+
+@pytest.mark.parametrize("stray", ["photo[1]", "a}", "320]", "a=bc:1"])
+def test_another_argument_is_not_taken_for_a_part_of_a_setting(stray: str, capsys) -> None:
+    setting = "loss.terms={focal: 1, dice: 2}"
+    code, _, errors = run(["train", "small.yaml", "--run", "runs/a", "--set", setting, stray], capsys)
+    assert (code, f"unrecognized arguments: {stray}\n" in errors) == (2, True)
 
 
 def test_a_misspelt_key_is_named(recipe: Path, tmp_path: Path, capsys) -> None:

@@ -26,6 +26,7 @@ from fcn.server.request_body import read_body
 from fcn.server.served_models import ServedModels
 from fcn.server.service import Service
 from fcn.server.validation import shorten
+from fcn.system.text import counted
 
 _FILE_NAME = "image"
 """Of the image in a COCO document: the server does not know its name."""
@@ -178,18 +179,20 @@ async def _segment(service: Service, request: Request, form: Form, version: int 
 
 
 def _not_a_file(data: bytes) -> str | None:
-    """Returns what a body is that is no file of an image; None if it begins as one.
+    r"""Describes a body that is not an image file; returns None if it begins like one.
 
     Example:
-        >>> _not_a_file(b""), _not_a_file(b"image.jpg"), _not_a_file(b"BM6")
-        ('nothing', 'the text "image.jpg"', None)
+        >>> _not_a_file(b""), _not_a_file(b"image.jpg"), _not_a_file(b"\xff"), _not_a_file(b"BM6")
+        ('nothing', 'the text "image.jpg"', 'other data (1 byte)', None)
     """
     start = data[:START_BYTES]
     if not start:
         return "nothing"
     if find_form(start) is not None:
         return None
-    return f"the text {shorten(start.decode())}" if start.isascii() else f"{len(data)} other bytes"
+    if start.isascii():
+        return f"the text {shorten(start.decode())}"
+    return f"other data ({counted(len(data), 'byte')})"
 
 
 def _expected_file(kind: ErrorKind, received: str) -> ServerError:
