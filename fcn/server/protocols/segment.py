@@ -26,6 +26,7 @@ from fcn.server.request_body import read_body
 from fcn.server.served_models import ServedModels
 from fcn.server.service import Service
 from fcn.server.validation import shorten
+from fcn.system.text import counted
 
 _FILE_NAME = "image"
 """Of the image in a COCO document: the server does not know its name."""
@@ -189,7 +190,9 @@ def _not_a_file(data: bytes) -> str | None:
         return "nothing"
     if find_form(start) is not None:
         return None
-    return f"the text {shorten(start.decode())}" if start.isascii() else f"{len(data)} other bytes"
+    if start.isascii():
+        return f"the text {shorten(start.decode())}"
+    return counted(len(data), "byte that is not an image", "bytes that are not an image")
 
 
 def _expected_file(kind: ErrorKind, received: str) -> ServerError:
