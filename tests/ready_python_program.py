@@ -80,7 +80,9 @@ def _attend(connection: socket.socket) -> dict[str, object]:
     """Forks once more, and waits for the end of that program; returns in the program itself."""
     text, streams, _, _ = socket.recv_fds(connection, 1 << 16, STREAMS)
     while not text.endswith(b"\n"):
-        text += connection.recv(1 << 16)
+        if not (part := connection.recv(1 << 16)):
+            os._exit(1)  # the one that asks was killed
+        text += part
     child = os.fork()
     if not child:
         connection.close()

@@ -142,7 +142,7 @@ class Job:
         """
 
         def label() -> set[int]:
-            with track_count("labeling", self.remaining()) as advance:
+            with track_count("labeling", self.remaining(), self.remaining) as advance:
                 return work(self.store, self.lease, processor, advance)
 
         return self.complete(label, classes)

@@ -22,8 +22,8 @@ _PROCESSES = 2
 # Nearly all images take milliseconds. The slowest formats take a second for 10 megapixels on a slow core.
 _SECONDS, _PIXELS_PER_SECOND = 5.0, 4e6
 _TOO_SLOW = (
-    "{name}: took more than {seconds:.3g} s to decode. If the server is busy, try again later; "
-    "else save the image again with an image editor."
+    "{name}: took more than {seconds:.3g} s to decode. Save it again with an image editor, or give the "
+    "server more cores."
 )
 
 DECODERS_BYTES = _PROCESSES * 60_000_000

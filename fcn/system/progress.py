@@ -95,10 +95,14 @@ class _Lines:
     Args:
         description: The activity, as a present participle.
         total: Number of items; None if it is not known.
+        count_left: Returns how many are left, where others work on them too; None to count what is added.
     """
 
-    def __init__(self, description: str, total: int | None) -> None:
+    def __init__(
+        self, description: str, total: int | None, count_left: Callable[[], int] | None = None
+    ) -> None:
         self._description, self._total, self._count = description, total, 0
+        self._count_left = count_left
         self._began = self._printed = time.monotonic()
 
     def advance(self, count: int) -> None:
@@ -108,6 +112,8 @@ class _Lines:
         if now - self._printed < LINE_SECONDS:
             return
         self._printed = now
+        if self._total is not None and self._count_left is not None:
+            self._count = max(0, self._total - self._count_left())
         took, clock = now - self._began, datetime.now().astimezone()
         print_notice(describe_count(self._description, self._count, self._total, took, clock))
 
@@ -154,12 +160,16 @@ def clock_time(seconds: float, now: datetime) -> str:
 
 
 @contextmanager
-def track_count(description: str, total: int) -> Iterator[Callable[[int], object]]:
+def track_count(
+    description: str, total: int, count_left: Callable[[], int] | None = None
+) -> Iterator[Callable[[int], object]]:
     """Shows the progress of something that is counted: a bar, or a line every 30 seconds without a terminal.
 
     Args:
         description: The activity, as a present participle.
         total: Number of items.
+        count_left: Returns how many are left, for a line where others work on them too; None to count what
+            is added.
 
     Yields:
         A function to call with the number of items that were added.
@@ -170,7 +180,7 @@ def track_count(description: str, total: int) -> Iterator[Callable[[int], object
     """
     with progress_bar() as bar:
         if bar.disable:
-            yield _Lines(description, total).advance
+            yield _Lines(description, total, count_left).advance
         else:
             task = bar.add_task(description, total=total)
             yield lambda count: bar.advance(task, count)

@@ -12,8 +12,10 @@ from photographs import contents_below, files_below, write_image
 
 import fcn.jobs.changes
 import fcn.jobs.plan
+import fcn.system.progress
 from fcn.data.image_io import read_label
 from fcn.errors import DataError, OutputError
+from fcn.inference.predictor import Predictor
 from fcn.jobs.job import open_job
 from fcn.jobs.restart import forget_job, restarting
 from fcn.jobs.store import STORE_NAME, JobStore
@@ -246,6 +248,27 @@ def test_another_machine_is_kept_out(folder: Path, output: Path, monkeypatch: py
             return super().label(images)
 
     assert run_job(output, folder, engine=Meanwhile()).written == 3
+
+
+def test_lines_about_progress_count_what_another_worker_has_labeled(
+    folder: Path, output: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Meanwhile(Brightness):
+        def label(self, images):  # type: ignore[no-untyped-def, override]
+            if not self.batches:
+                with open_job(output, [folder], {"model": "brightness"}, ("palette", "overlay")) as job:
+                    processor = job.processor(Predictor.from_engine(Brightness()))
+                    for outcomes in processor(iter([job.store.claim(job.lease.name)])):
+                        job.store.finish(job.lease.name, outcomes)
+            return super().label(images)
+
+    for number in range(17):
+        write_image(folder / f"{number}.jpg")
+    monkeypatch.setattr(fcn.system.progress, "LINE_SECONDS", 0)
+    assert run_job(output, folder, batch_size=1, engine=Meanwhile()).written == 19
+    lines = capsys.readouterr().err.splitlines()
+    counts = [int(line.split()[1]) for line in lines if line.startswith("labeling: ")]
+    assert counts == [*range(2, 21)]
 
 
 def test_a_damaged_store_is_named(folder: Path, output: Path) -> None:

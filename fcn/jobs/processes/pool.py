@@ -145,7 +145,8 @@ class WorkerPool:
         """
         labeled: set[int] = set()
         try:
-            with track_count("labeling", self._job.remaining()) as advance:
+            remaining = self._job.remaining
+            with track_count("labeling", remaining(), remaining) as advance:
                 for number in range(len(self._environments)):
                     self._start(number)
                 while self._workers:

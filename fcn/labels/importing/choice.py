@@ -15,6 +15,7 @@ from fcn.labels.importing.class_lists import parse_color
 from fcn.labels.importing.counting import Tally
 from fcn.labels.importing.implied_background import drop_background
 from fcn.labels.importing.main_keys import main_keys, name_key
+from fcn.labels.importing.readers import ade20k
 from fcn.labels.importing.source import (
     BACKGROUND_KEY,
     Color,
@@ -103,8 +104,9 @@ def choose_classes(source: Source, tally: Tally, options: ClassOptions) -> Choic
     has_white = is_black_and_white(source, tally) and not {BACKGROUND_KEY, WHITE} & (void | renamed.keys())
     if has_white and not source.classes and len(options.names) == 2:
         new_names = dict(zip((BACKGROUND_KEY, WHITE), options.names, strict=True))
-    elif not source.classes and options.background is None:
-        new_names = _named_by_id(new_names, options.names)
+    elif _starts_with_id_0(source) and (options.background is None or background == BACKGROUND_KEY):
+        by_id = _names_by_id(found, options.names, renamed)
+        new_names |= {key: by_id[key] for key in new_names.keys() & by_id.keys()}
     new_names |= renamed
     declared = {key: place for place, key in enumerate(source.classes)}
     order = sorted(new_names, key=lambda key: (key != background, declared.get(key, len(declared)), key))
@@ -122,14 +124,28 @@ def choose_classes(source: Source, tally: Tally, options: ClassOptions) -> Choic
     return Choice(_colored(names, rows), rows, stray, stray_pixels, tuple(notes))
 
 
-def _named_by_id(named: Mapping[int, str], names: Sequence[str]) -> dict[int, str]:
-    """Returns the names of keys, with those that the user gives in the order of the ids for what are ids."""
-    if {class_of_key(key).name for key in named} & {*names}:  # they go by the names that ids got here
-        return {**named}
-    return {
-        key: names[key] if key_color(key) is None and 0 <= key < len(names) else name
-        for key, name in named.items()
-    }
+def _starts_with_id_0(source: Source) -> bool:
+    """Returns whether a source has ids without names, of which 0 is the first class."""
+    return not source.classes and source.form != ade20k.NAME  # there 0 is void, and 1 the first class
+
+
+def _names_by_id(
+    found: Mapping[int, SourceClass], names: Sequence[str], renamed: Mapping[int, str]
+) -> dict[int, str]:
+    """Returns the names that ids get from `names`, which are in the order of the ids.
+
+    There are none if `names` has the name of an id at another place: they are in an order of their own then.
+
+    Args:
+        found: The classes by key.
+        names: Names that the user gives in order.
+        renamed: Names that the user gives to a key by itself; neither the keys nor the names are given again.
+    """
+    ids = [key for key in found if key_color(key) is None and 0 <= key < len(names) and key not in renamed]
+    reordered = any(found[key].name in names and found[key].name != names[key] for key in ids)
+    if reordered or {class_of_key(key).name for key in found} & {*names}:
+        return {}
+    return {key: names[key] for key in ids if names[key] not in renamed.values()}
 
 
 def to_class_ids(keys: Keys, choice: Choice) -> Pixels:

@@ -27,6 +27,8 @@ _ARGUMENTS = {
 """Arguments of `import_labels` by the option of the command."""
 _OPTIONS = re.compile(rf"(?<!\S)({'|'.join(_ARGUMENTS)})\b(?!-)(?: or --merge)?")
 _OTHERS = re.compile(r"(?<!\S)--[a-z][a-z-]+")
+_COMMAND = re.compile(r"\bfcn data export\b[^)]*")
+"""A whole command in a message, in parentheses: its options are its own."""
 
 
 class ImportedLabels(NamedTuple):
@@ -127,5 +129,6 @@ def name_arguments(message: str) -> str:
         'Leave them out with --fit skip. Only `python -m fcn data import` has --fit.'
     """
     named = _OPTIONS.sub(lambda found: f"{_ARGUMENTS[found[1]]} ({found[0]})", message)
-    others = [option for option in dict.fromkeys(_OTHERS.findall(message)) if option not in _ARGUMENTS]
+    options = dict.fromkeys(_OTHERS.findall(_COMMAND.sub("", message)))
+    others = [option for option in options if option not in _ARGUMENTS]
     return f"{named} Only `python -m fcn data import` has {', '.join(others)}." if others else named

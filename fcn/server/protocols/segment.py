@@ -192,7 +192,7 @@ def _not_a_file(data: bytes) -> str | None:
         return None
     if start.isascii():
         return f"the text {shorten(start.decode())}"
-    return f"other data ({counted(len(data), 'byte')})"
+    return counted(len(data), "byte that is not an image", "bytes that are not an image")
 
 
 def _expected_file(kind: ErrorKind, received: str) -> ServerError:

@@ -70,3 +70,14 @@ def test_options_are_those_of_the_command(labeled: Path) -> None:
         fcn.import_labels(labeled, labeled.with_name("other"), renamed={"dog": "cat"})
     with pytest.raises(OutputError, match="new or empty folder"):
         fcn.import_labels(labeled, labeled)
+
+
+def test_options_of_another_command_are_not_those_of_this_one(labeled: Path) -> None:
+    masks = labeled.with_name("masks")
+    for folder in ("images", "masks"):
+        (masks / folder).mkdir(parents=True)
+        Image.fromarray(np.eye(20, 30, dtype=np.uint8)).save(masks / folder / "a.png")
+    with pytest.raises(DataError) as caught:
+        fcn.import_labels([labeled, masks], labeled.with_name("set"))
+    assert "data export ROOT --format labelme --output FOLDER)" in str(caught.value)
+    assert "Only `python -m fcn" not in str(caught.value)

@@ -245,6 +245,38 @@ def test_names_in_the_order_of_ids_name_masks_of_ids(tmp_path):
         plan_import([folder], HALF._replace(classes=ClassOptions(names=("soil", "leaf", "stem"))))
 
 
+@pytest.mark.parametrize(
+    ("class_options", "ids"),
+    [
+        (ClassOptions(("leaf", "background"), renamed=(("1", "leaf"),)), [1, 0]),
+        (ClassOptions(("leaf", "background"), void=("1",)), [1, VOID]),
+        (ClassOptions(("background", "leaf"), background="0"), [0, 1]),
+        (ClassOptions(("soil", "background"), renamed=(("0", "soil"),)), [0, 1]),
+    ],
+)
+def test_names_in_another_order_than_ids_give_an_id_no_name_of_another(class_options, ids, tmp_path):
+    folder = make_masks(tmp_path / "source", [[[0, 1]] * 4] * 4)
+    root = run(tmp_path, folder, HALF._replace(classes=class_options))
+    assert read_classes(root).names == class_options.names
+    assert imported(root)["0"][0].tolist() == ids
+
+
+@pytest.mark.parametrize(
+    ("class_options", "missing"),
+    [
+        (ClassOptions(("leaf", "soil"), renamed=(("1", "leaf"),)), "background"),
+        (ClassOptions(("leaf", "background")), "id 1"),
+        (ClassOptions(("leaf", "background"), void=("0",)), "id 1"),
+        (ClassOptions(("background", "leaf"), renamed=(("0", "leaf"),)), "id 1"),
+        (ClassOptions(("background", "leaf"), background="1"), "id 1"),
+    ],
+)
+def test_an_id_whose_name_is_that_of_another_is_refused(class_options, missing, tmp_path):
+    folder = make_masks(tmp_path, [[[0, 1]] * 4] * 4)
+    with pytest.raises(DataError, match=f"--classes: has no '{missing}', which 4 images have"):
+        plan_import([folder], HALF._replace(classes=class_options))
+
+
 def test_classes_without_names_are_said(tmp_path):
     folder = make_masks(tmp_path, [[[0, 1, 3]] * 4] * 4)
     told = (

@@ -136,7 +136,7 @@ def test_a_form_and_what_is_compressed_are_refused(client, image):
     [
         (URL, b"", 400, "Received: nothing. Send the file itself, in curl with --data-binary @FILE."),
         (URL, b"image.jpg", 400, 'Received: the text "image.jpg". Send the file'),
-        (URL, b"\x89PNG\x1a", 400, "Received: other data (5 bytes)."),
+        (URL, b"\x89PNG\x1a", 400, "Received: 5 bytes that are not an image."),
         (URL, encode_png(np.zeros((9, 9, 3), np.uint8))[:-20], 400, "truncated"),
         (URL, bytes(100_001), 413, "at most 100000 bytes"),
         (f"{URL}?output=picture", b"", 422, "'rle' or 'polygons'. Received: \"picture\"."),

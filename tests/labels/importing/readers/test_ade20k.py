@@ -4,6 +4,7 @@ from importing_sources import SIZE, import_labels, plan_of, write_ids, write_ima
 
 from fcn.classes import VOID
 from fcn.errors import DataError
+from fcn.labels.importing.choice import ClassOptions
 from fcn.labels.importing.readers import ade20k
 from fcn.labels.importing.recognition import recognize
 
@@ -41,6 +42,9 @@ def test_without_a_table(tmp_path) -> None:
     plan = plan_of(folder)
     assert plan.choice.classes.names == ("id 1", "id 2", "id 3", "id 4")
     assert any("objectInfo150.txt is missing" in note for note in plan.notes)
+    names = ("wall", "building", "door", "crt", "sky")
+    with pytest.raises(DataError, match="--classes: has no 'id 1'"):  # it is the first class, not the second
+        plan_of(folder, classes=ClassOptions(names))
 
 
 def test_a_table_in_a_folder_above_its_masks(tmp_path) -> None:
