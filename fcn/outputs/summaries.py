@@ -82,10 +82,10 @@ def write_summaries(
 
     "rle" and "polygons" become `coco.json`: the images in the given order, with their numbers as ids, and the
     annotations of each, with ids from 1. Widths, heights and masks are those of upright images, as in label
-    PNGs. "areas" becomes `areas.csv`: one row for each image with its path in its input folder, width,
-    height, mean confidence and the share of each class. "cvat" becomes `cvat.xml`, in the same order, and
-    the labels that a task needs, `cvat_labels.json`; "labelme" the list of its labels, `labels.txt`. Each
-    file is written in one piece and replaces that of an earlier job.
+    PNGs. "areas" becomes `areas.csv`: one row for each image with its path, width, height, mean confidence
+    and the share of each class. "cvat" becomes `cvat.xml`, in the same order, and the labels that a task
+    needs, `cvat_labels.json`; "labelme" the list of its labels, `labels.txt`. Each file is written in one
+    piece and replaces that of an earlier job.
 
     Args:
         kinds: Some of `OUTPUTS`; those without a summary are ignored.
@@ -133,7 +133,7 @@ def _open_coco(path: Path, classes: Classes, options: AnnotationOptions) -> Iter
 @contextmanager
 def _open_areas(path: Path, classes: Classes, _: AnnotationOptions) -> Iterator[_Add]:
     with areas_file(path, classes) as add:
-        yield lambda image: add(image.file_name, image.record)
+        yield lambda image: add(image.path, image.record)
 
 
 @contextmanager

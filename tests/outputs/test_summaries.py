@@ -96,7 +96,7 @@ def test_areas_are_a_table_with_a_row_for_each_image(tmp_path: Path) -> None:
     assert head == ["path", "width", "height", "mean_confidence", "doubtful", *CLASSES.names]
     for row, (name, label) in zip(table, make_labels().items(), strict=True):
         doubtful = f"{label.size // 4 / label.size:.6f}"
-        assert row[:5] == [name, str(label.shape[1]), str(label.shape[0]), "0.750000", doubtful]
+        assert row[:5] == [f"photos/{name}", str(label.shape[1]), str(label.shape[0]), "0.750000", doubtful]
         shares = [float((label == value).mean()) for value in range(3)]
         assert [float(share) for share in row[5:]] == pytest.approx(shares, abs=1e-6)
 
