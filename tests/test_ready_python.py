@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -76,3 +77,17 @@ def test_what_a_ready_python_runs_ends_with_it(number: signal.Signals, python: P
                 return
             time.sleep(0.1)
         pytest.fail(f"{left} has not ended")
+
+
+def test_a_fork_ends_if_what_it_is_sent_breaks_off(python: Path) -> None:
+    server = next(one for one in psutil.Process().children() if "serve" in one.cmdline())
+    with socket.socket(socket.AF_UNIX) as connection:
+        old = {child.pid for child in server.children()}
+        connection.connect(str(python.with_name("socket")))
+        socket.send_fds(connection, [b"{"], [0, 1, 2])
+    for _ in range(600):
+        forks = [child for child in server.children() if child.pid not in old]
+        if forks and all(fork.status() == psutil.STATUS_ZOMBIE for fork in forks):
+            return
+        time.sleep(0.1)
+    pytest.fail(f"{forks} have not ended")
