@@ -183,7 +183,7 @@ def _not_a_file(data: bytes) -> str | None:
 
     Example:
         >>> _not_a_file(b""), _not_a_file(b"image.jpg"), _not_a_file(b"\xff"), _not_a_file(b"BM6")
-        ('nothing', 'the text "image.jpg"', 'other data (1 byte)', None)
+        ('nothing', 'the text "image.jpg"', '1 byte that is not an image', None)
     """
     start = data[:START_BYTES]
     if not start:
