@@ -32,8 +32,8 @@ def test_each_has_its_own_memory_and_what_fails_is_left_out(capsys) -> None:
     assert 140 < grown < 250
     assert small.peak_bytes / MEBIBYTE < 400
     errors = capsys.readouterr().err
-    begun = [line for line in errors.splitlines() if line.startswith("Timing: ")]
-    assert begun == [
+    announced = [line for line in errors.splitlines() if line.startswith("Timing: ")]
+    assert announced == [
         f"Timing: {name}, {n} of 4." for n, name in enumerate(("small", "wrong", "dead", "large"), 1)
     ]
     assert "wrong could not be timed: ValueError: no such thing" in errors

@@ -1,4 +1,4 @@
-"""Tests of what a check says of the metadata of images: positions, and orientations."""
+"""Tests of what `fcn data check` reports about positions (GPS) and orientations in images."""
 
 import json
 from collections.abc import Callable
