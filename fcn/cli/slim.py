@@ -88,8 +88,8 @@ def add_parser(commands: Commands) -> None:
     slim.add_argument(
         "--channels-by",
         choices=CRITERIA,
-        default=CHANNELS_BY,
-        help="how it is measured which channels matter; default: taylor, their part of the loss",
+        help="how it is measured which channels matter; default: reconstruction, what the others cannot make "
+        "up for",
     )
     slim.add_argument(
         "--images",
@@ -130,7 +130,6 @@ def run(options: argparse.Namespace) -> None:
         check_new_folder(output)  # before anything is measured
     start_backend()
     shared = {
-        "channels_by": options.channels_by,
         "images": options.images,
         "size": options.size,
         "scored_images": 0 if options.no_score else options.limit,
@@ -148,6 +147,7 @@ def run(options: argparse.Namespace) -> None:
         gflop=options.gflop,
         speedup=options.speedup,
         fc_channels=options.fc_channels,
+        channels_by=options.channels_by or CHANNELS_BY,
         **shared,
     )
     if options.json:
@@ -172,6 +172,7 @@ def _slim_until_drop(options: argparse.Namespace, output: Path, shared: dict[str
         options.until_drop / 100,
         factor=FACTOR if options.factor is None else options.factor,
         most_steps=MOST_STEPS if options.most_steps is None else options.most_steps,
+        channels_by=options.channels_by,
         overrides=options.set,
         **shared,
     )

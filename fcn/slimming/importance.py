@@ -11,6 +11,8 @@ import numpy.typing as npt
 from fcn.data.image_io import Pixels
 from fcn.models.net import SegmentationNet
 from fcn.slimming.connections import LAYERS
+from fcn.slimming.elimination import measure_reconstruction
+from fcn.slimming.moments import Moments
 from fcn.slimming.options import Criterion
 from fcn.system.progress import track
 
@@ -22,19 +24,30 @@ Examples = Sequence[tuple[Pixels, Pixels]]
 
 
 def measure_importance(
-    net: SegmentationNet, criterion: Criterion, examples: Examples, loss: Any
+    net: SegmentationNet,
+    criterion: Criterion,
+    examples: Examples,
+    loss: Any,
+    moments: Mapping[str, Moments] | None,
 ) -> Importance:
     """Measures how much the channels of each layer matter.
 
     Args:
         net: The net, which is not changed.
-        criterion: "taylor": the square of a channel's part of the loss, to first order, on average over the
-            examples (Molchanov et al., "Importance estimation for neural network pruning", CVPR 2019);
-            "activation": its mean value behind the ReLU; "norm": the sum of the absolute weights of its
-            filter (Li et al., "Pruning filters for efficient ConvNets", ICLR 2017).
+        criterion: "reconstruction": what the layers that read a channel lose for good if the others make up
+            for it (`fcn.slimming.elimination.measure_reconstruction`); "taylor": the square of a channel's
+            part of the loss, to first order, on average over the examples (Molchanov et al., "Importance
+            estimation for neural network pruning", CVPR 2019); "activation": its mean value behind the ReLU;
+            "norm": the sum of the absolute weights of its filter (Li et al., "Pruning filters for efficient
+            ConvNets", ICLR 2017).
         examples: Of the training split; "norm" needs none.
         loss: The Keras loss that the net is trained with, for "taylor".
+        moments: As measured on the net, for "reconstruction".
     """
+    if criterion == "reconstruction":
+        if moments is None:
+            raise ValueError("Expected moments for criterion='reconstruction'. Received: None.")
+        return measure_reconstruction(net, moments)
     if criterion == "norm":
         kernels = {name: np.asarray(net.get_layer(name).get_weights()[0], np.float64) for name in LAYERS}
         return {name: np.abs(kernel).sum(axis=(0, 1, 2)) for name, kernel in kernels.items()}
@@ -46,10 +59,10 @@ def measure_importance(
 def make_comparable(importance: Mapping[str, npt.NDArray[np.float64]], criterion: Criterion) -> Importance:
     """Returns an importance that can be compared from layer to layer.
 
-    Parts of the loss can. Activations and norms differ in size from layer to layer, so they are divided by
-    the mean of their layer.
+    Shares of an error and parts of the loss can. Activations and norms differ in size from layer to layer,
+    so they are divided by the mean of their layer.
     """
-    if criterion == "taylor":
+    if criterion in ("reconstruction", "taylor"):
         return dict(importance)
     return {name: values / max(float(values.mean()), 1e-30) for name, values in importance.items()}
 

@@ -5,11 +5,11 @@ from typing import Literal, get_args
 
 from fcn.errors import RunError
 
-Criterion = Literal["taylor", "activation", "norm"]
+Criterion = Literal["reconstruction", "taylor", "activation", "norm"]
 CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
 """The ways to measure how much a channel matters; the first is the default."""
 
-CHANNELS_BY: Criterion = "taylor"
+CHANNELS_BY: Criterion = "reconstruction"
 IMAGES = 64
 SIZE = (384, 512)
 """Size of the image that GFLOP are counted for, as `fcn inspect` has it."""

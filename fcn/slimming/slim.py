@@ -59,7 +59,8 @@ def slim(
         gflop: Or billions of operations for an image, which layers share as is best for the net.
         speedup: Or how many times fewer operations, shared so too.
         fc_channels: Channels of fc6 and fc7; None: as those of other layers.
-        channels_by: "taylor", "activation" or "norm" (`fcn.slimming.importance.measure_importance`).
+        channels_by: "reconstruction", "taylor", "activation" or "norm"
+            (`fcn.slimming.importance.measure_importance`).
         images: Training examples to measure on; 0, with "norm" alone, reads no data.
         size: (height, width) of the image that operations are counted for.
         scored_images: Images of the validation split to score both nets on; 0: none.
@@ -144,12 +145,12 @@ def slim_net(
     """
     weights = None if data is None else class_weights(config.loss, data.train_pixels)
     loss = None if data is None else build_loss(config.loss, weights)
-    importance = measure_importance(net, channels_by, examples, loss)
-    counts = choose_counts(net, importance, target, channels_by, size)
     moments = None
-    if examples and counts != count_channels(net):
+    if examples:
         shown = track([image for image, _ in examples], "measuring channels", len(examples), lines=True)
         moments = measure_moments(net, tuple(find_sources(net)), shown)
+    importance = measure_importance(net, channels_by, examples, loss, moments)
+    counts = choose_counts(net, importance, target, channels_by, size)
     return keep_channels(net, choose_channels(importance, counts), moments)
 
 

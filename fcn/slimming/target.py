@@ -14,9 +14,14 @@ from fcn.slimming.options import Criterion
 WIDTH = 0.5
 """Share of the channels that each layer keeps, if nothing else is asked for."""
 
-# Only parts of the loss can be compared from layer to layer. Otherwise operations would decide alone, and
-# some layers would keep hardly anything.
-_LEAST_SHARES: dict[Criterion, float] = {"taylor": 0.25, "activation": 0.75, "norm": 0.75}
+# Only shares of the error and parts of the loss can be compared from layer to layer. Otherwise operations
+# would decide alone, and some layers would keep hardly anything.
+_LEAST_SHARES: dict[Criterion, float] = {
+    "reconstruction": 0.25,
+    "taylor": 0.25,
+    "activation": 0.75,
+    "norm": 0.75,
+}
 
 
 class Target(NamedTuple):

@@ -3,7 +3,7 @@
 import json
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,6 +42,7 @@ PLAN = "plan.json"
 
 _FINE_TUNING = "fine_tuning"
 """Key of the settings that a plan adds to those of the caller."""
+_CHANNELS_BY = "channels_by"
 
 _WARM_UP, _ROUNDS = 2, 5
 
@@ -72,7 +73,7 @@ def slim_until_drop(
     *,
     factor: float = FACTOR,
     most_steps: int = MOST_STEPS,
-    channels_by: Criterion = CHANNELS_BY,
+    channels_by: Criterion | None = None,
     images: int = IMAGES,
     size: tuple[int, int] = SIZE,
     scored_images: int = SCORED_IMAGES,
@@ -92,7 +93,8 @@ def slim_until_drop(
         drop: Mean IoU on the validation split that may be lost, 0 to 1: 0.005 is half a point.
         factor: Operations of each net relative to those of the one before.
         most_steps: Nets to make at most.
-        channels_by: As of `fcn.slimming.slim.slim`, like the three that follow.
+        channels_by: As of `fcn.slimming.slim.slim`, like the three that follow; None: as in the earlier call,
+            or the default.
         images: Training examples to measure on.
         size: (height, width) of the image that operations are counted for.
         scored_images: Images of the validation split to score on before each training; 0: none.
@@ -108,20 +110,20 @@ def slim_until_drop(
         raise RunError(f"Expected a factor above 0, below 1. Received: {factor}.")
     if most_steps < 1:
         raise RunError(f"Expected at least one net to make. Received: most_steps={most_steps}.")
-    check_options(channels_by, images, size, scored_images)
+    check_options(channels_by or CHANNELS_BY, images, size, scored_images)
     config = open_run(source)[1]
     overrides = [f"train.teacher={json.dumps(str(source))}", *overrides]
     as_config(config, overrides)  # raises an error that explains what is wrong with them
     plan = {
         "source": str(source),
         "factor": factor,
-        "channels_by": channels_by,
+        _CHANNELS_BY: channels_by or CHANNELS_BY,
         "images": images,
         "size": list(size),
         "overrides": overrides,
         _FINE_TUNING: fine_tuning(config),
     }
-    plan = _prepare(folder, plan)
+    plan = _prepare(folder, plan, {_FINE_TUNING} if channels_by else {_FINE_TUNING, _CHANNELS_BY})
     steps = read_steps(folder)
     net = load_model(source, trust)
     examples = read_checked(config.data, net.class_names).val_examples
@@ -134,8 +136,13 @@ def slim_until_drop(
     return SlimSeries(folder, tuple(steps), drop)
 
 
-def _prepare(folder: Path, plan: dict[str, Any]) -> dict[str, Any]:
+def _prepare(folder: Path, plan: dict[str, Any], staying: Set[str]) -> dict[str, Any]:
     """Makes the folder, or checks that its steps were made as these are to be.
+
+    Args:
+        folder: The folder.
+        plan: How the next steps are to be made.
+        staying: Keys that a plan in the folder keeps.
 
     Returns:
         The plan; that of 0.2.0 trains at the rate of the run, and goes on so.
@@ -157,7 +164,7 @@ def _prepare(folder: Path, plan: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(before, dict) or before.keys() | {_FINE_TUNING} != plan.keys():
         raise RunError(f"{path}: expected a file that fcn slim --until-drop wrote. Choose another folder.")
     before = {_FINE_TUNING: [], **before}
-    used = plan | {_FINE_TUNING: before[_FINE_TUNING]}
+    used = plan | {key: before[key] for key in staying}
     if changed := [f"{key}: {before[key]} -> {value}" for key, value in used.items() if before[key] != value]:
         if not any(folder.glob("step_*")):  # only the net before was measured
             (folder / STEPS_FILE).unlink(missing_ok=True)
@@ -188,7 +195,7 @@ def _next(
             source if len(steps) == 1 else folder / steps[-1].name,
             start.path,
             gflop=plan["factor"] * steps[-1].gflop,
-            channels_by=plan["channels_by"],
+            channels_by=plan[_CHANNELS_BY],
             images=plan["images"],
             size=(plan["size"][0], plan["size"][1]),
             scored_images=scored_images,

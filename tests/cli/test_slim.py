@@ -56,7 +56,8 @@ def test_defaults_are_those_of_the_functions() -> None:
     options = parser.parse_args(["slim", "run"])
     for function in (slim, slim_until_drop):
         defaults = inspect.signature(function).parameters
-        assert options.channels_by == defaults["channels_by"].default
         assert options.images == defaults["images"].default
         assert options.size == defaults["size"].default
         assert options.limit == defaults["scored_images"].default
+    assert options.channels_by is None  # a series goes on as it began
+    assert inspect.signature(slim_until_drop).parameters["channels_by"].default is None

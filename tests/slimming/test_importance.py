@@ -8,8 +8,9 @@ from net_kinds import odd_images, random_net
 
 from fcn.config.sections import LossConfig
 from fcn.models.net import SegmentationNet
-from fcn.slimming.connections import LAYERS, count_channels
+from fcn.slimming.connections import LAYERS, count_channels, find_sources
 from fcn.slimming.importance import make_comparable, measure_importance
+from fcn.slimming.moments import measure_moments
 from fcn.slimming.options import CRITERIA, Criterion
 from fcn.training.loss import build_loss
 
@@ -40,7 +41,7 @@ def scale_channel(net: SegmentationNet, name: str, channel: int, factor: float) 
 @pytest.mark.parametrize("kind", ["fcn8s", "normalized"])
 def test_taylor_is_the_squared_part_of_the_loss(kind: str) -> None:
     net = random_net(kind)
-    found = measure_importance(net, "taylor", examples(), LOSS)
+    found = measure_importance(net, "taylor", examples(), LOSS, None)
     assert {name: len(values) for name, values in found.items()} == count_channels(net)
     suffix = "_bn" if net.batch_normalization else ""
     step = 1e-2
@@ -58,11 +59,11 @@ def test_taylor_is_the_squared_part_of_the_loss(kind: str) -> None:
 
 def test_activations_and_norms_by_hand() -> None:
     net = random_net("fcn8s")
-    norms = measure_importance(net, "norm", [], None)
+    norms = measure_importance(net, "norm", [], None, None)
     kernel = net.get_layer("block1_conv1").get_weights()[0]
     assert norms["block1_conv1"][1] == pytest.approx(np.abs(kernel[:, :, :, 1]).sum())
     net.get_layer("block1_conv1").set_weights([np.zeros_like(kernel), np.array([1.5, -1.0])])
-    means = measure_importance(net, "activation", examples(), None)
+    means = measure_importance(net, "activation", examples(), None, None)
     np.testing.assert_allclose(means["block1_conv1"], [1.5, 0])
     relative = make_comparable(means, "activation")
     assert all(relative[name].mean() in (0, pytest.approx(1)) for name in LAYERS)
@@ -75,7 +76,8 @@ def test_a_channel_that_is_zero_matters_least_and_nothing_is_changed(criterion: 
     net.get_layer("fc7").trainable = False
     before = [array.copy() for array in net.get_weights()]
     flags = [layer.trainable for layer in net.layers]
-    found = measure_importance(net, criterion, examples(), LOSS)
+    moments = measure_moments(net, tuple(find_sources(net)), [image for image, _ in examples()])
+    found = measure_importance(net, criterion, examples(), LOSS, moments)
     assert found["block3_conv2"][4] == 0
     assert found["block3_conv2"].argmin() == 4
     assert (found["fc7"] > 0).any()

@@ -54,8 +54,11 @@ def test_steps_go_on_where_they_were_stopped(
     assert slim_until_drop(run, folder, 1.0, most_steps=2, **OPTIONS).steps == done.steps
     plan = json.loads((folder / "plan.json").read_text())
     assert plan.pop("fine_tuning") == ["train.learning_rate=0.0001"]
-    (folder / "plan.json").write_text(json.dumps(plan))  # as 0.2.0 wrote it
+    assert plan.pop("channels_by") == "reconstruction"
+    (folder / "plan.json").write_text(json.dumps(plan | {"channels_by": "taylor"}))  # as 0.2.0 wrote it
     assert slim_until_drop(run, folder, 1.0, most_steps=2, **OPTIONS).steps == done.steps
+    with pytest.raises(RunError, match="channels_by: taylor -> reconstruction"):
+        slim_until_drop(run, folder, 1.0, channels_by="reconstruction", **OPTIONS)
     with pytest.raises(RunError, match=r"factor: 0\.8 -> 0\.5"):
         slim_until_drop(run, folder, 1.0, factor=0.5, **OPTIONS)
 
