@@ -46,7 +46,7 @@ def finished(small: TrainingResult) -> RunFolder:
     return small.run
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive  # test_unlabeled.py has the same with images without labels
 def test_a_killed_training_goes_on_exactly(
     finished: RunFolder,
     dataset: Path,

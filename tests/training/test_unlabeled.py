@@ -57,14 +57,18 @@ def test_a_killed_training_goes_on_exactly(
     assert json.loads(whole.scores.read_text())["training"]["num_images"] == 4
     run = RunFolder(tmp_path / "killed")
     moved = shutil.copytree(photos, tmp_path / "moved")
+    moved_teacher = shutil.copy(teacher, tmp_path / "moved.keras")
     with pytest.raises(KeyboardInterrupt):
         train(mixing(dataset, teacher, photos), run.path, callbacks=[CrashAt(6)])
     stopped = shutil.copytree(run.path, tmp_path / "stopped")
-    train(mixing(dataset, teacher, moved), run.path, resume=True)
+    train(mixing(dataset, moved_teacher, moved), run.path, resume=True)
+    assert f"Teacher: {moved_teacher}, fcn32s, " in capsys.readouterr().err
     assert [row["loss"] for row in read_log(run.log)] == [row["loss"] for row in read_log(whole.log)]
     assert load_state(run.last) == load_state(whole.last)
-    found = stored(run.last)
-    for name, array in stored(whole.last).items():
+    expected, found = stored(whole.last), stored(run.last)
+    assert sum(name.startswith("optimizer") for name in expected) > 25
+    assert found.keys() == expected.keys()
+    for name, array in expected.items():
         np.testing.assert_array_equal(found[name], array, err_msg=name)
     (moved / "a.jpg").unlink()
     with pytest.raises(RunError, match=r"other unlabeled images, or in another order, than data\.unlabeled="):
