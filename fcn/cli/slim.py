@@ -88,8 +88,8 @@ def add_parser(commands: Commands) -> None:
     slim.add_argument(
         "--channels-by",
         choices=CRITERIA,
-        help="how it is measured which channels matter; default: reconstruction, what the others cannot make "
-        "up for",
+        help=f"how it is measured which channels matter; default: {CHANNELS_BY}, what the others cannot make "
+        "up for; with --until-drop as the series began",
     )
     slim.add_argument(
         "--images",
@@ -147,7 +147,7 @@ def run(options: argparse.Namespace) -> None:
         gflop=options.gflop,
         speedup=options.speedup,
         fc_channels=options.fc_channels,
-        channels_by=options.channels_by or CHANNELS_BY,
+        channels_by=CHANNELS_BY if options.channels_by is None else options.channels_by,
         **shared,
     )
     if options.json:

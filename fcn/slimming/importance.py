@@ -40,9 +40,12 @@ def measure_importance(
             estimation for neural network pruning", CVPR 2019); "activation": its mean value behind the ReLU;
             "norm": the sum of the absolute weights of its filter (Li et al., "Pruning filters for efficient
             ConvNets", ICLR 2017).
-        examples: Of the training split; "norm" needs none.
+        examples: Of the training split, for "taylor" and "activation".
         loss: The Keras loss that the net is trained with, for "taylor".
         moments: As measured on the net, for "reconstruction".
+
+    Raises:
+        ValueError: If "reconstruction" has no moments.
     """
     if criterion == "reconstruction":
         if moments is None:

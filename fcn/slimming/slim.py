@@ -23,7 +23,7 @@ from fcn.slimming.channels import Indices, keep_channels
 from fcn.slimming.connections import LAYERS, count_channels, find_sources
 from fcn.slimming.cost import measure_cost
 from fcn.slimming.importance import Examples, Importance, measure_importance
-from fcn.slimming.moments import measure_moments
+from fcn.slimming.moments import Moments, measure_moments
 from fcn.slimming.options import CHANNELS_BY, IMAGES, SCORED_IMAGES, SIZE, Criterion, check_options
 from fcn.slimming.result import SLIM_FILE, BeforeAfter, Slimming
 from fcn.slimming.target import Target, choose_counts
@@ -141,17 +141,28 @@ def slim_net(
         data: The data of the training, for weights of classes in its loss; not needed without examples.
 
     Raises:
-        RunError: If the net cannot become so small.
+        RunError: If the net cannot become so small, or computes values that are not finite.
     """
     weights = None if data is None else class_weights(config.loss, data.train_pixels)
     loss = None if data is None else build_loss(config.loss, weights)
-    moments = None
-    if examples:
-        shown = track([image for image, _ in examples], "measuring channels", len(examples), lines=True)
-        moments = measure_moments(net, tuple(find_sources(net)), shown)
+    moments = _measure_channels(net, examples) if channels_by == "reconstruction" else None
     importance = measure_importance(net, channels_by, examples, loss, moments)
     counts = choose_counts(net, importance, target, channels_by, size)
+    if moments is None and examples and counts != count_channels(net):
+        moments = _measure_channels(net, examples)
     return keep_channels(net, choose_channels(importance, counts), moments)
+
+
+def _measure_channels(net: SegmentationNet, examples: Examples) -> dict[str, Moments]:
+    shown = track([image for image, _ in examples], "measuring channels", len(examples), lines=True)
+    with np.errstate(invalid="ignore", over="ignore"):  # refused below
+        moments = measure_moments(net, tuple(find_sources(net)), shown)
+    if broken := [name for name, one in moments.items() if not np.isfinite(one.covariance).all()]:
+        raise RunError(
+            f"Expected a net that computes numbers. {broken[0]} reads values that are not finite on training "
+            "images. Choose another net: the training of this one went wrong."
+        )
+    return moments
 
 
 def choose_channels(importance: Importance, counts: dict[str, int]) -> dict[str, Indices]:

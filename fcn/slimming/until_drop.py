@@ -3,7 +3,7 @@
 import json
 import statistics
 import time
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,6 +43,7 @@ PLAN = "plan.json"
 _FINE_TUNING = "fine_tuning"
 """Key of the settings that a plan adds to those of the caller."""
 _CHANNELS_BY = "channels_by"
+_KEYS = {"source", "factor", _CHANNELS_BY, "images", "size", "overrides", _FINE_TUNING}
 
 _WARM_UP, _ROUNDS = 2, 5
 
@@ -110,20 +111,23 @@ def slim_until_drop(
         raise RunError(f"Expected a factor above 0, below 1. Received: {factor}.")
     if most_steps < 1:
         raise RunError(f"Expected at least one net to make. Received: most_steps={most_steps}.")
-    check_options(channels_by or CHANNELS_BY, images, size, scored_images)
+    before = _read_plan(folder)
+    if channels_by is None:
+        channels_by = CHANNELS_BY if before is None else before[_CHANNELS_BY]
+    check_options(channels_by, images, size, scored_images)
     config = open_run(source)[1]
     overrides = [f"train.teacher={json.dumps(str(source))}", *overrides]
     as_config(config, overrides)  # raises an error that explains what is wrong with them
     plan = {
         "source": str(source),
         "factor": factor,
-        _CHANNELS_BY: channels_by or CHANNELS_BY,
+        _CHANNELS_BY: channels_by,
         "images": images,
         "size": list(size),
         "overrides": overrides,
         _FINE_TUNING: fine_tuning(config),
     }
-    plan = _prepare(folder, plan, {_FINE_TUNING} if channels_by else {_FINE_TUNING, _CHANNELS_BY})
+    plan = _prepare(folder, before, plan)
     steps = read_steps(folder)
     net = load_model(source, trust)
     examples = read_checked(config.data, net.class_names).val_examples
@@ -136,35 +140,48 @@ def slim_until_drop(
     return SlimSeries(folder, tuple(steps), drop)
 
 
-def _prepare(folder: Path, plan: dict[str, Any], staying: Set[str]) -> dict[str, Any]:
+def _read_plan(folder: Path) -> dict[str, Any] | None:
+    """Returns how the steps in a folder were made; None if there is no plan.
+
+    That of 0.2.0 trains at the rate of the run, and goes on so.
+
+    Raises:
+        RunError: If there is something else.
+    """
+    path = folder / PLAN
+    if not path.exists():
+        return None
+    try:
+        plan = read_json_file(path)
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: cannot be read ({error}). Choose another folder.") from error
+    if not isinstance(plan, dict) or plan.keys() | {_FINE_TUNING} != _KEYS:
+        raise RunError(f"{path}: expected a file that fcn slim --until-drop wrote. Choose another folder.")
+    return {_FINE_TUNING: [], **plan}
+
+
+def _prepare(folder: Path, before: dict[str, Any] | None, plan: dict[str, Any]) -> dict[str, Any]:
     """Makes the folder, or checks that its steps were made as these are to be.
 
     Args:
         folder: The folder.
+        before: How its steps were made.
         plan: How the next steps are to be made.
-        staying: Keys that a plan in the folder keeps.
 
     Returns:
-        The plan; that of 0.2.0 trains at the rate of the run, and goes on so.
+        The plan, with the settings of the steps that are there.
 
     Raises:
-        OutputError: If it cannot be written to.
-        RunError: If it holds something else.
+        OutputError: If the folder cannot be written to.
+        RunError: If the steps were made in another way.
     """
     path = folder / PLAN
-    if not path.exists():
+    if before is None:
         check_new_folder(folder)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(path, plan)
         return plan
-    try:
-        before = read_json_file(path)
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read ({error}). Choose another folder.") from error
-    if not isinstance(before, dict) or before.keys() | {_FINE_TUNING} != plan.keys():
-        raise RunError(f"{path}: expected a file that fcn slim --until-drop wrote. Choose another folder.")
-    before = {_FINE_TUNING: [], **before}
-    used = plan | {key: before[key] for key in staying}
+    used = plan | {_FINE_TUNING: before[_FINE_TUNING]}
     if changed := [f"{key}: {before[key]} -> {value}" for key, value in used.items() if before[key] != value]:
         if not any(folder.glob("step_*")):  # only the net before was measured
             (folder / STEPS_FILE).unlink(missing_ok=True)

@@ -156,3 +156,13 @@ def test_the_command_and_a_training_of_what_it_wrote(
     # The run's own configuration lacks the channels; the error names what to set.
     with pytest.raises(RunError, match=r"model\.channels"):
         fcn.train(path / "config.yaml", tmp_path / "other", overrides=[f"model.weights={output}"])
+
+
+def test_a_net_that_computes_no_numbers_is_refused(write_run: WriteRun, tmp_path: Path) -> None:
+    path = write_run()
+    net = fcn.load_model(path)
+    kernel, bias = net.get_layer("block2_conv2").get_weights()
+    net.get_layer("block2_conv2").set_weights([kernel, np.full_like(bias, np.inf)])
+    net.save(RunFolder(path).best)
+    with pytest.raises(RunError, match="block3_conv1 reads values that are not finite"):
+        slim(path, tmp_path / "s", images=1, scored_images=0)

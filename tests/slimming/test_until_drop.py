@@ -59,6 +59,12 @@ def test_steps_go_on_where_they_were_stopped(
     assert slim_until_drop(run, folder, 1.0, most_steps=2, **OPTIONS).steps == done.steps
     with pytest.raises(RunError, match="channels_by: taylor -> reconstruction"):
         slim_until_drop(run, folder, 1.0, channels_by="reconstruction", **OPTIONS)
+    with monkeypatch.context() as patch:
+        patch.setattr(until_drop, "train", _interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            slim_until_drop(run, folder, 1.0, most_steps=3, **OPTIONS)
+    made = json.loads((folder / "step_03_start" / "slim.json").read_text())
+    assert (made["channels_by"], made["source"]) == ("taylor", str(folder / "step_02"))
     with pytest.raises(RunError, match=r"factor: 0\.8 -> 0\.5"):
         slim_until_drop(run, folder, 1.0, factor=0.5, **OPTIONS)
 
@@ -69,17 +75,19 @@ def test_options_may_change_while_no_net_is_made(
     write_run: WriteRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, folder = write_run(), tmp_path / "steps"
+    options = OPTIONS | {"images": 0}
     with monkeypatch.context() as patch:
         patch.setattr(until_drop, "slim", _interrupt)
         gflop = []
-        for size in ((64, 64), (32, 64)):
+        for size, channels_by in (((64, 64), "norm"), ((32, 64), None)):
             with pytest.raises(KeyboardInterrupt):
-                slim_until_drop(run, folder, 1.0, **OPTIONS | {"size": size})
+                slim_until_drop(run, folder, 1.0, channels_by=channels_by, **options | {"size": size})
             gflop.append(read_steps(folder)[0].gflop)
     assert gflop[1] < 0.6 * gflop[0]
+    assert json.loads((folder / "plan.json").read_text())["channels_by"] == "norm"
     (folder / "step_01_start").mkdir()
     with pytest.raises(RunError, match=r"size: \[32, 64\] -> \[64, 64\]"):
-        slim_until_drop(run, folder, 1.0, **OPTIONS)
+        slim_until_drop(run, folder, 1.0, **options)
 
 
 def _interrupt(*arguments: object, **options: object) -> None:

@@ -62,7 +62,9 @@ def test_a_killed_training_goes_on_exactly(
         train(mixing(dataset, teacher, photos), run.path, callbacks=[CrashAt(6)])
     stopped = shutil.copytree(run.path, tmp_path / "stopped")
     train(mixing(dataset, moved_teacher, moved), run.path, resume=True)
-    assert f"Teacher: {moved_teacher}, fcn32s, " in capsys.readouterr().err
+    errors = capsys.readouterr().err
+    assert f"Teacher: {moved_teacher}, fcn32s, " in errors
+    assert "loss.distillation=1 at temperature 2." in errors
     assert [row["loss"] for row in read_log(run.log)] == [row["loss"] for row in read_log(whole.log)]
     assert load_state(run.last) == load_state(whole.last)
     expected, found = stored(whole.last), stored(run.last)
