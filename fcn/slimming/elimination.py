@@ -113,12 +113,12 @@ def _remove_some(precision: Floats, products: Floats) -> tuple[Floats, Floats, l
     count = len(precision)
     steps = min(_AT_ONCE, count)
     kept = np.ones(count, bool)
-    variances, squares = np.diag(precision).copy(), np.diag(products).copy()
+    diagonal, squares = np.diag(precision).copy(), np.diag(products).copy()
     # precision - scaled @ scaled.T and products + factors @ halves.T + halves @ factors.T are those now.
     scaled, factors, halves = (np.zeros((count, steps)) for _ in range(3))
     removed, added = [], []
     for step in range(steps):
-        errors = np.maximum(squares, 0) / variances
+        errors = np.maximum(squares, 0) / diagonal
         index = int(np.argmin(np.where(kept, errors, np.inf)))
         removed.append(index)
         added.append(float(errors[index]))
@@ -130,7 +130,7 @@ def _remove_some(precision: Floats, products: Floats) -> tuple[Floats, Floats, l
         # What the others predict of it is read from them instead.
         factors[kept, step] = -precision_row[kept] / precision_row[index]
         halves[:, step] = products_row + factors[:, step] * (products_row[index] / 2)
-        variances[kept] -= scaled[kept, step] ** 2
+        diagonal[kept] -= scaled[kept, step] ** 2
         squares += 2 * factors[:, step] * halves[:, step]
     update = factors[kept] @ halves[kept].T
     both = np.ix_(kept, kept)
