@@ -28,6 +28,12 @@ def find_sources(net: SegmentationNet) -> dict[str, str]:
     return found | {skip: source for skip, source in _SKIPS.items() if skip in names}
 
 
+def find_normalizations(net: SegmentationNet) -> dict[str, str]:
+    """Returns the layers that a batch normalization follows, each with its name."""
+    names = {layer.name for layer in net.layers}
+    return {name: f"{name}_bn" for name in LAYERS if f"{name}_bn" in names}
+
+
 def count_channels(net: SegmentationNet) -> dict[str, int]:
     """Returns the number of channels of each of `LAYERS` in a net."""
     return {name: int(net.get_layer(name).filters) for name in LAYERS}

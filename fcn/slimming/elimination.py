@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from fcn.models.net import SegmentationNet
-from fcn.slimming.connections import LAYERS, find_sources
+from fcn.slimming.connections import LAYERS, find_normalizations, find_sources
 from fcn.slimming.moments import Floats, Moments
 from fcn.system.progress import track
 
@@ -177,8 +177,8 @@ def _sum_weight_products(net: SegmentationNet, name: str) -> Floats:
     """
     kernel = np.asarray(net.get_layer(name).get_weights()[0])
     factors = np.ones(kernel.shape[3])
-    if f"{name}_bn" in {layer.name for layer in net.layers}:
-        layer = net.get_layer(f"{name}_bn")
+    if normalization := find_normalizations(net).get(name):
+        layer = net.get_layer(normalization)
         gamma, _, _, variance = (np.asarray(array, np.float64) for array in layer.get_weights())
         factors = gamma / np.sqrt(variance + layer.epsilon)
     total = np.zeros((kernel.shape[2], kernel.shape[2]))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fcn.data.image_io import Pixels
 from fcn.models.net import SegmentationNet
-from fcn.slimming.connections import LAYERS
+from fcn.slimming.connections import LAYERS, find_normalizations
 from fcn.slimming.elimination import measure_reconstruction
 from fcn.slimming.moments import Moments
 from fcn.slimming.options import Criterion
@@ -89,8 +89,7 @@ def _taylor(net: SegmentationNet, examples: Examples, loss: Any) -> Importance:
     A gate that is 1 multiplies what the channel's own weights make: its gradient is the sum of
     `gradient * weight` over these. They are those of the normalization if there is one, else kernel and bias.
     """
-    names = {layer.name for layer in net.layers}
-    own = {name: f"{name}_bn" if f"{name}_bn" in names else name for name in LAYERS}
+    own = {name: name for name in LAYERS} | find_normalizations(net)
     recorder = _GateGradients()
     total: dict[str, Any] = dict.fromkeys(LAYERS, 0.0)
     with _trainable(net, set(own.values())):

@@ -1,6 +1,6 @@
 """Means and covariances of what layers read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import keras
@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fcn.data.image_io import Pixels
+from fcn.models.net import SegmentationNet
+from fcn.slimming.connections import find_sources
 
 Floats = npt.NDArray[np.float64]
 
@@ -27,14 +29,14 @@ class Moments(NamedTuple):
     covariance: Floats
 
 
-def measure_moments(net: keras.Model, layers: Sequence[str], images: Iterable[Pixels]) -> dict[str, Moments]:
-    """Measures what some layers of a net read.
+def measure_moments(net: SegmentationNet, images: Iterable[Pixels]) -> dict[str, Moments]:
+    """Measures what the layers of `fcn.slimming.connections.find_sources` read.
 
     Args:
-        net: A functional model.
-        layers: Names of its layers.
+        net: The net.
         images: Images `uint8[H, W, 3]`, at least one.
     """
+    layers = tuple(find_sources(net))
     reading = keras.Model(net.input, [net.get_layer(name).input for name in layers])
     places = dict.fromkeys(layers, 0)
     sums: dict[str, Any] = dict.fromkeys(layers, 0.0)

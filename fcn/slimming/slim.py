@@ -20,7 +20,7 @@ from fcn.runs.licenses import licenses_of_model, write_licenses
 from fcn.runs.lineage import earlier_images, find_run
 from fcn.runs.model_file import load_model, save_model
 from fcn.slimming.channels import Indices, keep_channels
-from fcn.slimming.connections import LAYERS, count_channels, find_sources
+from fcn.slimming.connections import LAYERS, count_channels
 from fcn.slimming.cost import measure_cost
 from fcn.slimming.importance import Examples, Importance, measure_importance
 from fcn.slimming.moments import Moments, measure_moments
@@ -156,7 +156,7 @@ def slim_net(
 def _measure_channels(net: SegmentationNet, examples: Examples) -> dict[str, Moments]:
     shown = track([image for image, _ in examples], "measuring channels", len(examples), lines=True)
     with np.errstate(invalid="ignore", over="ignore"):  # refused below
-        moments = measure_moments(net, tuple(find_sources(net)), shown)
+        moments = measure_moments(net, shown)
     if broken := [name for name, one in moments.items() if not np.isfinite(one.covariance).all()]:
         raise RunError(
             f"Expected a net that computes numbers. {broken[0]} reads values that are not finite on training "

@@ -8,6 +8,7 @@ import pytest
 
 from fcn.cli import slim as command
 from fcn.cli.main import main
+from fcn.slimming.options import CHANNELS_BY
 from fcn.slimming.slim import slim
 from fcn.slimming.until_drop import slim_until_drop
 
@@ -60,4 +61,5 @@ def test_defaults_are_those_of_the_functions() -> None:
         assert options.size == defaults["size"].default
         assert options.limit == defaults["scored_images"].default
     assert options.channels_by is None  # a series goes on as it began
+    assert inspect.signature(slim).parameters["channels_by"].default == CHANNELS_BY
     assert inspect.signature(slim_until_drop).parameters["channels_by"].default is None

@@ -17,7 +17,7 @@ from fcn.slimming.slim import choose_channels
 
 def moments_of(net: SegmentationNet) -> dict[str, Moments]:
     images = [image for images in odd_images(((45, 67), (70, 70))) for image in images]
-    return measure_moments(net, tuple(find_sources(net)), images)
+    return measure_moments(net, images)
 
 
 def eliminate_slowly(covariance: Any, weights: Any) -> tuple[list[int], list[float]]:
@@ -129,7 +129,7 @@ def test_a_channel_that_never_changes_is_removed_first() -> None:
 def test_layers_that_see_one_place_alone_have_nothing_to_lose() -> None:
     net = random_net("fcn8s")
     image = next(iter(odd_images(((24, 24),))))[0]
-    found = measure_reconstruction(net, measure_moments(net, tuple(find_sources(net)), [image]))
+    found = measure_reconstruction(net, measure_moments(net, [image]))
     assert found["fc6"].max() < 1e-300
     assert max(values.sum() for values in found.values()) < 2.01
     assert found["block1_conv1"].sum() == pytest.approx(1, rel=1e-3)

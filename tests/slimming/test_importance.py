@@ -8,7 +8,7 @@ from net_kinds import odd_images, random_net
 
 from fcn.config.sections import LossConfig
 from fcn.models.net import SegmentationNet
-from fcn.slimming.connections import LAYERS, count_channels, find_sources
+from fcn.slimming.connections import LAYERS, count_channels
 from fcn.slimming.importance import make_comparable, measure_importance
 from fcn.slimming.moments import measure_moments
 from fcn.slimming.options import CRITERIA, Criterion
@@ -76,7 +76,7 @@ def test_a_channel_that_is_zero_matters_least_and_nothing_is_changed(criterion: 
     net.get_layer("fc7").trainable = False
     before = [array.copy() for array in net.get_weights()]
     flags = [layer.trainable for layer in net.layers]
-    moments = measure_moments(net, tuple(find_sources(net)), [image for image, _ in examples()])
+    moments = measure_moments(net, [image for image, _ in examples()])
     found = measure_importance(net, criterion, examples(), LOSS, moments)
     assert found["block3_conv2"][4] == 0
     assert found["block3_conv2"].argmin() == 4
